@@ -1,0 +1,37 @@
+"""What an API hands to the engine: how its deliveries look and how they are retried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relay.core.model import Claimed, Event, Subscription
+from relay.core.retry import RetryPolicy
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a signature is made of, at the moment of sending."""
+
+    timestamp_s: int
+    body: bytes
+    secrets: tuple[str, ...]
+    """The secrets that are valid now, the newest last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One API's way out. The engine knows nothing else about it.
+
+    `body` turns an event into the JSON text that is frozen with the delivery. `headers` gives the API's own headers
+    for one attempt (1 is the first), `signature` the header value that is kept with the attempt.
+    """
+
+    api: str
+    body: Callable[[Event, Subscription], str]
+    signature: Callable[[Signing], str]
+    headers: Callable[[Claimed, Signing, int, str], Headers]
+    """(claimed, signing, attempt number, signature) → the API's headers."""
+    retry: RetryPolicy

@@ -1,0 +1,87 @@
+"""Brings a SQLite file to the schema of this release: numbered SQL files, each applied once, all in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from relay.core.errors import StartError
+
+_FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+
+
+class Migration(NamedTuple):
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def load_migrations() -> list[Migration]:
+    """The migrations of this release, in order."""
+    found = []
+    for file in (resources.files("relay") / "store" / "migrations").iterdir():
+        if match := _FILE_NAME.fullmatch(file.name):
+            found.append(Migration(int(match[1]), match[2], file.read_text("utf-8")))
+    return sorted(found)
+
+
+def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> None:
+    """Apply what is missing. An older file is first copied beside itself, so that there is always a way back.
+
+    Raises StartError for a file of a newer release, or one whose past differs from this release's.
+    """
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations "
+        "(number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
+    )
+    # Under the write lock from the first look on: two programs that start together must not both migrate.
+    applied = _applied(connection)
+    newest = migrations[-1].number
+    if applied and max(applied) > newest:
+        raise StartError(
+            f"{path} was written by a newer Relay (schema {max(applied)}, this one knows {newest}); upgrade Relay"
+        )
+    missing = [migration for migration in migrations if migration.number not in applied]
+    if not missing:
+        return
+    if applied:
+        _copy(connection, path.with_name(f"{path.name}.before-{missing[0].number:04d}"))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        applied = _applied(connection)
+        for migration in migrations:
+            if migration.number in applied:
+                continue
+            for statement in _statements(migration.text):
+                connection.execute(statement)
+            connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (migration.number, migration.name, migration.checksum))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _applied(connection: sqlite3.Connection) -> set[int]:
+    return {number for (number,) in connection.execute("SELECT number FROM migrations").fetchall()}
+
+
+def _statements(text: str) -> list[str]:
+    without_comments = re.sub(r"--[^\n]*", "", text)
+    return [part for part in without_comments.split(";") if part.strip()]
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    target.chmod(0o600)

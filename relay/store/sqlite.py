@@ -1,0 +1,326 @@
+"""The embedded database: one SQLite file, one writer thread that shares its commits, readers beside it.
+
+A commit costs a sync of the disk, so the writer takes whatever has gathered while it was busy and commits it at once:
+nobody waits for a full group, and under load a sync is shared by many. When one work of a group fails, the group is
+rolled back and run again with a savepoint around each, so that the one is refused and the others are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiosqlite
+
+from relay.core.errors import (
+    StartError,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+)
+from relay.store.database import Statement, T, Work, load_statements
+from relay.store.migrate import Migration, load_migrations, migrate
+
+BUSY_TIMEOUT_MS = 5_000
+GROUP_LIMIT = 512
+"""How many works share a commit at most: it bounds how long the first of them waits."""
+QUEUE_LIMIT = 20_000
+"""How many works may wait; beyond it the database is told to be busy rather than the memory to be endless."""
+READERS = 2
+CHECK_LIMIT_S = 2.0
+"""How long the integrity check at the start may take; a large file is checked as far as that goes."""
+
+
+class _Waiting(NamedTuple):
+    work: Work[Any]
+    future: asyncio.Future[Any]
+
+
+class SqliteDatabase:
+    """A database file. Use `open_sqlite`, which also closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._statements = {name: _dialect(text) for name, text in load_statements().items()}
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._write_groups, name="relay-writer", daemon=True)
+        self._writer = _connect(path)
+        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._all_readers: list[aiosqlite.Connection] = []
+        self._closed = False
+        self.corrupt: StoreCorrupt | None = None
+        """Set when SQLite reports damage: fatal, the process must stop."""
+
+    async def start(self) -> None:
+        await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
+        for _ in range(READERS):
+            reader = await aiosqlite.connect(f"{self.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._all_readers.append(reader)
+            reader.row_factory = sqlite3.Row
+            await reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            self._readers.put_nowait(reader)
+        self._thread.start()
+
+    async def write(self, work: Work[T]) -> T:
+        """Run a work in the next commit."""
+        if self._closed:
+            raise StoreBusy("the database is closing")
+        if self._queue.qsize() >= QUEUE_LIMIT:
+            raise StoreBusy("too much is waiting to be written; try again")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Waiting(work, future))
+        return await future
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a work that only reads; it sees what was committed before each of its statements."""
+        reader = await self._readers.get()
+        try:
+            steps = iter(work)
+            step = next(steps)
+            while True:
+                rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)  # type: ignore[arg-type]
+                step = steps.send(list(rows))  # type: ignore[arg-type]
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        except sqlite3.Error as error:
+            raise self._store_error(error) from error
+        finally:
+            self._readers.put_nowait(reader)
+
+    async def close(self) -> None:
+        """Commit what is waiting, empty the write-ahead log, close."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread.is_alive():
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+        # An open aiosqlite connection keeps its thread, and the process, alive for ever.
+        for reader in self._all_readers:
+            await reader.close()
+        with contextlib.suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._writer.close()
+
+    # From here on: the writer thread.
+
+    def _write_groups(self) -> None:
+        while True:
+            waiting = self._queue.get()
+            if waiting is None:
+                return
+            group, stop = [waiting], False
+            while len(group) < GROUP_LIMIT:
+                try:
+                    waiting = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if waiting is None:
+                    stop = True
+                    break
+                group.append(waiting)
+            results = self._run_group(group)
+            # One hop to the loop for the whole group: each hop wakes the loop's selector through a pipe.
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                self._loop.call_soon_threadsafe(_resolve, group, results)
+            if stop:
+                return
+
+    def _run_group(self, group: list[_Waiting]) -> list[Any]:
+        try:
+            with _transaction(self._writer):
+                return [self._run(waiting.work) for waiting in group]
+        except Exception as error:
+            if len(group) == 1:
+                return [self._refusal(error)]
+        try:
+            with _transaction(self._writer):
+                return [self._run_apart(waiting.work) for waiting in group]
+        except Exception as error:
+            return [self._refusal(error)] * len(group)
+
+    def _run_apart(self, work: Work[Any]) -> Any:
+        execute = self._writer.execute
+        execute("SAVEPOINT apart")
+        try:
+            result = self._run(work)
+        except Exception as error:
+            if not self._writer.in_transaction:
+                raise  # SQLite has rolled everything back by itself: a full disk, an i/o error
+            execute("ROLLBACK TO apart")
+            result = self._refusal(error)
+        execute("RELEASE apart")
+        return result
+
+    def _run(self, work: Work[Any]) -> Any:
+        statements, execute = self._statements, self._writer.execute
+        steps = iter(work)
+        try:
+            step: Statement = next(steps)
+            while True:
+                name, parameters = step
+                if type(parameters) is list:
+                    self._writer.executemany(statements[name], parameters)
+                    step = steps.send(())
+                else:
+                    cursor = execute(statements[name], parameters)  # type: ignore[arg-type]
+                    step = steps.send(cursor.fetchall() if cursor.description else ())
+        except StopIteration as done:
+            return done.value
+
+    def _refusal(self, error: Exception) -> _Refusal:
+        return _Refusal(self._store_error(error) if isinstance(error, sqlite3.Error) else error)
+
+    def _store_error(self, error: sqlite3.Error) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            return StoreError(str(error))
+        match code & 0xFF:  # the low byte is the kind, the rest says more about it
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return StoreBusy()
+            case sqlite3.SQLITE_FULL:
+                return StoreFull()
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+                return StoreReadOnly()
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                self.corrupt = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")
+                return self.corrupt
+            case _:
+                return StoreError(str(error))
+
+
+class _Refusal(NamedTuple):
+    error: Exception
+
+
+def _resolve(group: list[_Waiting], results: list[Any]) -> None:
+    for (_, future), result in zip(group, results, strict=True):
+        if future.done():
+            continue  # whoever waited has been cancelled; the work stands all the same
+        if type(result) is _Refusal:
+            future.set_exception(result.error)
+        else:
+            future.set_result(result)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterable[None]:  # type: ignore[misc]
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _dialect(text: str) -> str:
+    return text.replace("/* without rowid */", "WITHOUT ROWID")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    except (sqlite3.Error, OSError) as error:
+        raise StartError(f"cannot open the database {path}: {error}") from error
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> None:
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit is on the disk before anybody is told of it.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        _check(connection, path)
+        migrate(connection, [Migration(m.number, m.name, _dialect(m.text)) for m in migrations], path)
+        path.chmod(0o600)
+    except (sqlite3.Error, OSError) as error:
+        connection.close()
+        raise StartError(_why_not(error, path)) from error
+    except StartError:
+        connection.close()
+        raise
+
+
+def _why_not(error: Exception, path: Path) -> str:
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return f"{path} is not a database or is damaged ({error}); restore it from a backup, nothing was changed"
+    if kind in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return f"{path} cannot be written; check the permissions of the file and its folder"
+    if kind == sqlite3.SQLITE_BUSY:
+        return f"{path} is locked by another program; close it and start again"
+    if kind == sqlite3.SQLITE_FULL:
+        return f"no room is left on the disk of {path}"
+    return f"cannot open the database {path}: {error}"
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    # A damaged page can go unnoticed for long while inserts succeed, so look before the first of them.
+    timer = threading.Timer(CHECK_LIMIT_S, connection.interrupt)
+    timer.start()
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return
+    finally:
+        timer.cancel()
+    if found != "ok":
+        raise StartError(f"{path} is damaged ({found}); restore it from a backup, nothing was changed")
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Iterable[None]:  # type: ignore[misc]
+    """Hold the side file that says which process serves this database; the system lets go of it on any exit."""
+    side = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(side, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StartError(f"cannot write {side}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+            raise StartError(f"{path} is already served by process {pid}; stop it first") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.asynccontextmanager
+async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabase]:
+    """Open a database file, bring its schema up to date, and close it at the end.
+
+    `serve` claims the file for this process: only one may send its deliveries. Without it (the command line beside a
+    running server) the file is shared. Raises StartError with the one line the operator should see.
+    """
+    with _owned(path) if serve else contextlib.nullcontext():  # type: ignore[attr-defined]
+        database = SqliteDatabase(path.absolute())
+        try:
+            await database.start()
+            yield database
+        finally:
+            await database.close()
