@@ -110,6 +110,7 @@ CREATE TABLE clips (
 );
 
 -- Mail waits here in the transaction that caused it, so that neither is ever lost without the other.
+-- Its text is made when it is sent: the link in it is a credential and is not stored.
 CREATE TABLE emails (
     id              TEXT PRIMARY KEY,
     workspace_id    TEXT NOT NULL REFERENCES workspaces (id),
@@ -117,9 +118,6 @@ CREATE TABLE emails (
     dedupe_key      TEXT NOT NULL,
     invitation_id   TEXT REFERENCES invitations (id),
     recipient       TEXT NOT NULL,
-    subject         TEXT NOT NULL,
-    text_body       TEXT NOT NULL,
-    html_body       TEXT NOT NULL,
     message_id      TEXT NOT NULL,
     state           TEXT NOT NULL,
     attempts_made   BIGINT NOT NULL DEFAULT 0,

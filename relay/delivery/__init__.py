@@ -1,0 +1,1 @@
+"""The delivery engine, one file a step: publish, drain, post, guard, settle."""

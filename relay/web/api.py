@@ -1,0 +1,36 @@
+"""One public API: its operations, its way of saying that something went wrong, and its way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from relay.core.wire import Wire
+from relay.web.operation import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, before an API gives it its shape."""
+
+    status: int
+    message: str
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A contract that Relay serves. A new API is a folder with one of these, and a line in `app.py`."""
+
+    name: str
+    """Also stored with each subscription, and the name of its OpenAPI document."""
+    title: str
+    description: str
+    operations: tuple[Operation, ...]
+    owns: Callable[[str, str], bool]
+    """(method, path) → whether an error there, an unknown path included, is told in this API's shape."""
+    error: Callable[[Problem], web.Response]
+    wire: Wire

@@ -1,0 +1,36 @@
+"""One operation of an API: its route, who may call it, and what its OpenAPI document says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+PUBLIC = "public"
+"""The scope of an operation that asks for no key."""
+ANY_KEY = "any"
+"""The scope of an operation that any valid key may call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The one place a route is written: the router, the key check and the OpenAPI document are made from it.
+
+    `request` and `query` are models that document the body and the query string; handlers parse for themselves, because
+    each API words its errors in its own way. `answers` maps each status to the model of its body (None for no body).
+    """
+
+    method: str
+    path: str
+    operation_id: str
+    summary: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    scope: str
+    request: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    answers: Mapping[int, Any] = field(default_factory=dict)
+    tag: str = ""
+    description: str = ""
