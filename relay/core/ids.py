@@ -51,3 +51,8 @@ def token(length: int = 12) -> str:
 def prefixed(prefix: str, length: int = 16) -> str:
     """An unguessable id such as `sub_k3v9…`: the prefix, an underscore, random base-32 characters."""
     return f"{prefix}_{token(length)}"
+
+
+def ulid_floor(at_ms: int) -> str:
+    """The smallest ULID of that millisecond: every ULID made before it sorts below."""
+    return _base32(at_ms, 5) + "0" * 16

@@ -1,0 +1,113 @@
+"""Deliveries and the attempts made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relay.core.model import Attempt, DeadReason, Delivery, DeliveryState
+from relay.store.database import Row, Statement, Steps, statement, work
+
+BURY_PAGE = 500
+"""How many deliveries one step of ending a queue takes, so that a long one holds up nobody's commit."""
+NEVER_MS = 2**62
+
+
+def from_row(row: Row) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        event_id=row["event_id"],
+        event_type=row["event_type"],
+        subscription_id=row["subscription_id"],
+        state=DeliveryState(row["state"]),
+        attempts_made=row["attempts_made"],
+        created_at_ms=row["created_at"],
+        next_attempt_at_ms=row["next_attempt_at"],
+        dead_reason=DeadReason(row["dead_reason"]) if row["dead_reason"] else None,
+        final_status_code=row["final_status_code"],
+        completed_at_ms=row["completed_at"],
+    )
+
+
+def attempt_from_row(row: Row) -> Attempt:
+    return Attempt(
+        delivery_id=row["delivery_id"],
+        number=row["number"],
+        attempted_at_ms=row["attempted_at"],
+        signature=row["signature"],
+        status=row["status"],
+        headers=row["headers"],
+        snippet=row["snippet"],
+        latency_ms=row["latency_ms"],
+        error_code=row["error_code"],
+    )
+
+
+@work
+def add(rows: Sequence[dict[str, object]]) -> Steps[None]:
+    """Store new deliveries, due at once. Each row has the parameters of `delivery_add`."""
+    for row in rows:
+        yield Statement("delivery_add", row)
+
+
+@work
+def waiting() -> Steps[list[tuple[str, int]]]:
+    """Every subscription that deliveries wait for, with the time the first of them falls due."""
+    rows = yield statement("delivery_waiting")
+    return [(row["subscription_id"], row["next_attempt_at"]) for row in rows]
+
+
+@work
+def due(subscription_id: str, now_ms: int, limit: int) -> Steps[Sequence[Row]]:
+    """The deliveries of a subscription that are due, the longest waiting first, with their bodies."""
+    return (yield statement("delivery_due", subscription_id=subscription_id, now=now_ms, n=limit))
+
+
+@work
+def next_due_at_ms(subscription_id: str) -> Steps[int | None]:
+    """When the next delivery of a subscription falls due; None when nothing waits."""
+    rows = yield statement("delivery_next_due", subscription_id=subscription_id)
+    due_at_ms: int | None = rows[0]["next_attempt_at"]
+    return due_at_ms
+
+
+@work
+def bury(
+    subscription_id: str, reason: DeadReason, now_ms: int, due_before_ms: int = NEVER_MS, limit: int = BURY_PAGE
+) -> Steps[int]:
+    """End a page of what waits for a subscription; how many there were."""
+    rows = yield statement(
+        "delivery_bury",
+        subscription_id=subscription_id,
+        reason=reason.value,
+        now=now_ms,
+        due_before=due_before_ms,
+        n=limit,
+    )
+    return len(rows)
+
+
+@work
+def get(workspace_id: str, delivery_id: str) -> Steps[Delivery | None]:
+    rows = yield statement("delivery_get", workspace_id=workspace_id, id=delivery_id)
+    return from_row(rows[0]) if rows else None
+
+
+@work
+def attempts(delivery_id: str) -> Steps[list[Attempt]]:
+    """The attempts of a delivery in their order."""
+    rows = yield statement("attempt_of_delivery", delivery_id=delivery_id)
+    return [attempt_from_row(row) for row in rows]
+
+
+@work
+def newest(workspace_id: str, api: str, limit: int) -> Steps[list[Delivery]]:
+    """The newest deliveries to subscriptions of an API, removed ones included."""
+    rows = yield statement("delivery_newest", workspace_id=workspace_id, api=api, n=limit)
+    return [from_row(row) for row in rows]
+
+
+@work
+def reclaim(now_ms: int) -> Steps[None]:
+    """Let go of leases that ran out."""
+    yield statement("delivery_reclaim", now=now_ms)

@@ -1,0 +1,82 @@
+-- name: delivery_add
+INSERT INTO deliveries (
+    workspace_id, id, event_id, event_type, subscription_id, body_number, state, next_attempt_at, created_at
+) VALUES (
+    :workspace_id, :id, :event_id, :event_type, :subscription_id, :body_number, 'pending', :now, :now
+);
+
+-- name: delivery_waiting
+-- Every subscription that something waits for, with the time the first of it falls due. It steps from one
+-- subscription to the next in the index, so that it costs by the subscription and not by the delivery.
+WITH RECURSIVE lane (subscription_id) AS (
+    SELECT MIN(subscription_id) FROM deliveries WHERE state = 'pending'
+    UNION ALL
+    SELECT (
+        SELECT MIN(d.subscription_id) FROM deliveries d
+        WHERE d.state = 'pending' AND d.subscription_id > lane.subscription_id
+    )
+    FROM lane WHERE lane.subscription_id IS NOT NULL
+)
+SELECT lane.subscription_id, (
+    SELECT MIN(d.next_attempt_at) FROM deliveries d
+    WHERE d.state = 'pending' AND d.subscription_id = lane.subscription_id
+) AS next_attempt_at
+FROM lane WHERE lane.subscription_id IS NOT NULL;
+
+-- name: delivery_due
+SELECT d.workspace_id, d.id, d.event_id, d.event_type, d.attempts_made, d.created_at, d.next_attempt_at, b.body
+FROM deliveries d JOIN bodies b ON b.event_id = d.event_id AND b.number = d.body_number
+WHERE d.subscription_id = :subscription_id AND d.state = 'pending' AND d.next_attempt_at <= :now
+ORDER BY d.next_attempt_at
+LIMIT :n;
+
+-- name: delivery_next_due
+SELECT MIN(next_attempt_at) AS next_attempt_at FROM deliveries
+WHERE subscription_id = :subscription_id AND state = 'pending';
+
+-- name: delivery_settle
+-- Only from pending: an attempt that was under way when its subscription was removed does not bring it back.
+UPDATE deliveries
+SET state = :state, dead_reason = :dead_reason, attempts_made = :attempts_made, next_attempt_at = :next_attempt_at,
+    final_status_code = :final_status_code, completed_at = :completed_at, leased_until = NULL
+WHERE workspace_id = :workspace_id AND id = :id AND state = 'pending';
+
+-- name: delivery_noted
+-- The attempt of a delivery that has ended meanwhile is counted all the same.
+UPDATE deliveries SET attempts_made = :attempts_made, final_status_code = :final_status_code
+WHERE workspace_id = :workspace_id AND id = :id AND state <> 'pending' AND attempts_made < :attempts_made;
+
+-- name: attempt_add
+INSERT INTO attempts (
+    delivery_id, number, attempted_at, signature, status, headers, snippet, latency_ms, error_code
+) VALUES (
+    :delivery_id, :number, :attempted_at, :signature, :status, :headers, :snippet, :latency_ms, :error_code
+);
+
+-- name: attempt_of_delivery
+SELECT * FROM attempts WHERE delivery_id = :delivery_id ORDER BY number;
+
+-- name: delivery_bury
+-- End what waits for a subscription, a page at a time.
+UPDATE deliveries
+SET state = 'dead', dead_reason = :reason, next_attempt_at = NULL, completed_at = :now, leased_until = NULL
+WHERE (workspace_id, id) IN (
+    SELECT d.workspace_id, d.id FROM deliveries d
+    WHERE d.subscription_id = :subscription_id AND d.state = 'pending' AND d.next_attempt_at <= :due_before
+    ORDER BY d.next_attempt_at
+    LIMIT :n
+)
+RETURNING id;
+
+-- name: delivery_get
+SELECT * FROM deliveries WHERE workspace_id = :workspace_id AND id = :id;
+
+-- name: delivery_newest
+SELECT d.* FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
+WHERE d.workspace_id = :workspace_id AND s.api = :api
+ORDER BY d.workspace_id DESC, d.id DESC
+LIMIT :n;
+
+-- name: delivery_reclaim
+-- Where leases are written, one that ran out belongs to a process that is gone.
+UPDATE deliveries SET leased_until = NULL WHERE state = 'pending' AND leased_until <= :now;

@@ -1,0 +1,51 @@
+-- name: subscription_add
+INSERT INTO subscriptions (
+    id, workspace_id, api, name, target_url, event_filter, conditions, source, external_ref, secret, created_at, updated_at
+) VALUES (
+    :id, :workspace_id, :api, :name, :target_url, :event_filter, :conditions, :source, :external_ref, :secret, :now, :now
+);
+
+-- name: subscription_get
+SELECT * FROM subscriptions WHERE id = :id AND workspace_id = :workspace_id AND removed_at IS NULL;
+
+-- name: subscription_to_send
+-- Removed ones too: the engine ends what is still waiting for them.
+SELECT * FROM subscriptions WHERE id = :id;
+
+-- name: subscription_of_api
+SELECT * FROM subscriptions
+WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
+ORDER BY created_at, id;
+
+-- name: subscription_receiving
+-- Those that an event published now can reach.
+SELECT * FROM subscriptions
+WHERE workspace_id = :workspace_id AND removed_at IS NULL AND paused_at IS NULL AND disabled_at IS NULL
+ORDER BY created_at, id;
+
+-- name: subscription_remove
+-- The signing secret goes at once; the row stays, because the delivery log still names it.
+UPDATE subscriptions
+SET removed_at = :now, updated_at = :now, secret = '', previous_secret = NULL, previous_secret_until = NULL
+WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
+RETURNING id;
+
+-- name: subscription_failed
+UPDATE subscriptions
+SET consecutive_failures = consecutive_failures + 1, failing_since = COALESCE(failing_since, :now)
+WHERE id = :id
+RETURNING *;
+
+-- name: subscription_recovered
+UPDATE subscriptions SET consecutive_failures = 0, failing_since = NULL
+WHERE id = :id AND consecutive_failures > 0;
+
+-- name: subscription_disable
+UPDATE subscriptions SET disabled_at = :now, disabled_reason = :reason, updated_at = :now
+WHERE id = :id AND disabled_at IS NULL AND removed_at IS NULL
+RETURNING workspace_id;
+
+-- name: subscription_pause
+UPDATE subscriptions SET paused_at = :now, updated_at = :now
+WHERE id = :id AND paused_at IS NULL AND removed_at IS NULL
+RETURNING workspace_id;

@@ -1,0 +1,41 @@
+-- name: workspace_add
+INSERT INTO workspaces (id, name, created_at)
+VALUES (:id, :name, :created_at)
+ON CONFLICT (name) DO NOTHING
+RETURNING *;
+
+-- name: workspace_by_name
+SELECT * FROM workspaces WHERE name = :name;
+
+-- name: workspace_get
+SELECT * FROM workspaces WHERE id = :id;
+
+-- name: workspace_list
+SELECT * FROM workspaces ORDER BY created_at, id;
+
+-- name: workspace_subscriptions_version
+SELECT subscriptions_version FROM workspaces WHERE id = :id;
+
+-- name: workspace_subscriptions_changed
+UPDATE workspaces SET subscriptions_version = subscriptions_version + 1 WHERE id = :id;
+
+-- name: api_key_add
+INSERT INTO api_keys (id, workspace_id, prefix, key_hash, last4, scopes, label, created_at)
+VALUES (:id, :workspace_id, :prefix, :key_hash, :last4, :scopes, :label, :created_at)
+ON CONFLICT (key_hash) DO NOTHING
+RETURNING *;
+
+-- name: api_key_by_hash
+SELECT * FROM api_keys WHERE key_hash = :key_hash;
+
+-- name: api_key_list
+SELECT api_keys.*, workspaces.name AS workspace_name
+FROM api_keys JOIN workspaces ON workspaces.id = api_keys.workspace_id
+ORDER BY api_keys.created_at, api_keys.id;
+
+-- name: api_key_revoke
+UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id RETURNING *;
+
+-- name: api_key_reinstate
+-- A bootstrap key is the operator's word: naming it again brings it back with every scope.
+UPDATE api_keys SET revoked_at = NULL, scopes = :scopes WHERE key_hash = :key_hash RETURNING *;

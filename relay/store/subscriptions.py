@@ -1,0 +1,124 @@
+"""Subscriptions: who wants which events where, and how its target has been doing."""
+
+from __future__ import annotations
+
+import json
+
+from relay.core.model import DeadReason, Subscription, SubscriptionState
+from relay.store import deliveries
+from relay.store.database import Row, Steps, statement, work
+
+
+def from_row(row: Row) -> Subscription:
+    return Subscription(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        api=row["api"],
+        target_url=row["target_url"],
+        event_filter=tuple(row["event_filter"].split()),
+        secret=row["secret"],
+        created_at_ms=row["created_at"],
+        updated_at_ms=row["updated_at"],
+        conditions=json.loads(row["conditions"]),
+        name=row["name"],
+        source=row["source"],
+        external_ref=row["external_ref"],
+        previous_secret=row["previous_secret"],
+        previous_secret_until_ms=row["previous_secret_until"],
+        secret_rotated_at_ms=row["secret_rotated_at"],
+        paused_at_ms=row["paused_at"],
+        disabled_at_ms=row["disabled_at"],
+        disabled_reason=row["disabled_reason"],
+        removed_at_ms=row["removed_at"],
+        consecutive_failures=row["consecutive_failures"],
+        failing_since_ms=row["failing_since"],
+    )
+
+
+@work
+def add(subscription: Subscription) -> Steps[Subscription]:
+    """Store a new subscription; events published from the next commit on can match it."""
+    yield statement(
+        "subscription_add",
+        id=subscription.id,
+        workspace_id=subscription.workspace_id,
+        api=subscription.api,
+        name=subscription.name,
+        target_url=subscription.target_url,
+        event_filter=" ".join(subscription.event_filter),
+        conditions=json.dumps(subscription.conditions, separators=(",", ":")),
+        source=subscription.source,
+        external_ref=subscription.external_ref,
+        secret=subscription.secret,
+        now=subscription.created_at_ms,
+    )
+    yield statement("workspace_subscriptions_changed", id=subscription.workspace_id)
+    return subscription
+
+
+@work
+def get(workspace_id: str, subscription_id: str) -> Steps[Subscription | None]:
+    """One subscription of a workspace, unless it was removed."""
+    rows = yield statement("subscription_get", id=subscription_id, workspace_id=workspace_id)
+    return from_row(rows[0]) if rows else None
+
+
+@work
+def of_api(workspace_id: str, api: str) -> Steps[list[Subscription]]:
+    """The subscriptions that an API made and that were not removed, oldest first, whatever their state."""
+    rows = yield statement("subscription_of_api", workspace_id=workspace_id, api=api)
+    return [from_row(row) for row in rows]
+
+
+@work
+def receiving(workspace_id: str) -> Steps[list[Subscription]]:
+    """The active subscriptions of a workspace."""
+    rows = yield statement("subscription_receiving", workspace_id=workspace_id)
+    return [from_row(row) for row in rows]
+
+
+@work
+def to_send(subscription_id: str) -> Steps[Subscription | None]:
+    """A subscription as the engine sees it: of any workspace, removed or not."""
+    rows = yield statement("subscription_to_send", id=subscription_id)
+    return from_row(rows[0]) if rows else None
+
+
+@work
+def remove(workspace_id: str, subscription_id: str, api: str, now_ms: int) -> Steps[bool]:
+    """Unsubscribe. False when the workspace has no such subscription of that API.
+
+    What is pending ends dead (`unsubscribed`): a first page of it now, the rest by the engine, which sends none of it.
+    """
+    rows = yield statement(
+        "subscription_remove", id=subscription_id, workspace_id=workspace_id, api=api, now=now_ms
+    )
+    if not rows:
+        return False
+    yield statement("workspace_subscriptions_changed", id=workspace_id)
+    yield from deliveries.bury(subscription_id, DeadReason.UNSUBSCRIBED, now_ms)
+    return True
+
+
+@work
+def failed(subscription_id: str, now_ms: int) -> Steps[Subscription | None]:
+    """Count a failed request; the subscription with its new counters."""
+    rows = yield statement("subscription_failed", id=subscription_id, now=now_ms)
+    return from_row(rows[0]) if rows else None
+
+
+@work
+def recovered(subscription_id: str) -> Steps[None]:
+    """A request succeeded: nothing is failing any more."""
+    yield statement("subscription_recovered", id=subscription_id)
+
+
+@work
+def switch_off(subscription_id: str, state: SubscriptionState, reason: str, now_ms: int) -> Steps[None]:
+    """Pause or disable. What is pending is ended by the engine when it looks there next."""
+    if state is SubscriptionState.PAUSED:
+        rows = yield statement("subscription_pause", id=subscription_id, now=now_ms)
+    else:
+        rows = yield statement("subscription_disable", id=subscription_id, reason=reason, now=now_ms)
+    if rows:
+        yield statement("workspace_subscriptions_changed", id=rows[0]["workspace_id"])
