@@ -37,7 +37,7 @@ def _matches(glob: str, event_type: str) -> bool:
         return False
     segments, wanted = event_type.split("."), _parts(glob)
     if glob.endswith(".*"):
-        if len(segments) < len(wanted) or not all(segments):
+        if len(segments) < len(wanted):
             return False
         wanted = wanted[:-1]
         segments = segments[: len(wanted)]
@@ -54,7 +54,7 @@ def _segment_matches(parts: tuple[str, ...], segment: str) -> bool:
     first, *middle = parts
     if not middle:
         return segment == first
-    if not segment or not segment.startswith(first):
+    if not segment.startswith(first):
         return False
     at, last = len(first), middle.pop()
     for part in middle:
@@ -94,9 +94,10 @@ def fall(rule: Mapping[str, Any], payload: Mapping[str, Any]) -> str | None:
 
 def number(value: object) -> Decimal | None:
     """A JSON number as the decimal it was written as (4.5 - 4.2 is 0.3), None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    decimal = Decimal(str(value))
+    # str() refuses integers of more than 4,300 digits, and the floats beyond every number are no JSON.
+    decimal = Decimal(value) if isinstance(value, int) else Decimal(str(value))
     return decimal if decimal.is_finite() else None
 
 
