@@ -1,0 +1,36 @@
+"""The REST Hooks API: subscribe, unsubscribe and sample, as no-code platforms do it (contract: Rustle)."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from relay.apis.rest_hooks.operations import OPERATIONS
+from relay.apis.rest_hooks.wire import NAME, WIRE
+from relay.web.api import Api, Problem
+from relay.web.body import json_response
+
+_ROOT = "/api/v1"
+_TEXTS = {401: "missing or invalid API token", 403: "this token lacks the hooks scope"}
+
+
+def _owns(method: str, path: str) -> bool:
+    return path == _ROOT or path.startswith(f"{_ROOT}/")
+
+
+def _error(problem: Problem) -> web.Response:
+    text = _TEXTS.get(problem.status, problem.message)
+    return json_response({"error": text}, status=problem.status, headers=problem.headers)
+
+
+API = Api(
+    name=NAME,
+    title="Relay REST Hooks API",
+    description=(
+        "Turns events into calls of no-code platforms: subscribe a target URL to an event type, list, unsubscribe, and"
+        " look at samples. Send an API key as `Authorization: Bearer …` or `X-API-Key: …`."
+    ),
+    operations=OPERATIONS,
+    owns=_owns,
+    error=_error,
+    wire=WIRE,
+)

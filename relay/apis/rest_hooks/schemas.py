@@ -1,0 +1,101 @@
+"""The bodies of this API, for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SubscribeBody(BaseModel):
+    """What a platform sends when somebody turns a flow on. Unknown members are ignored."""
+
+    target_url: str = Field(
+        description="Where the platform wants the events.", examples=["https://hooks.zapier.com/hooks/catch/123/abc"]
+    )
+    event_type: str = Field(
+        description="`review.created`, `rating.dropped`, or any other type of `GET /api/v1/event-types`.",
+        examples=["review.created"],
+    )
+    store: str | None = Field(None, description="`apple` or `google`. Required for the two store event types only.")
+    app_id: str | None = Field(
+        None, description="Apple's number or Google's package name. Required like `store`.", examples=["284882215"]
+    )
+    country: str | None = Field(None, description="Two-letter code of the store front; `us` when left out.")
+    source: str | None = Field(None, description="The platform: `zapier`, `make`, `n8n`, …; `api` when left out or unknown.")
+    external_ref: str | None = Field(None, description="Any text of the platform's own, at most 256 characters.")
+    min_stars: int | None = Field(None, ge=1, le=5, description="For `review.created`: the fewest stars, from 1.")
+    max_stars: int | None = Field(None, ge=1, le=5, description="For `review.created`: the most stars, up to 5.")
+    threshold: float | None = Field(
+        None, ge=1, le=5, description="For `rating.dropped`: fires when the rating falls below this."
+    )
+    delta: float | None = Field(
+        None, ge=0, le=4, description="For `rating.dropped`: fires when the rating falls by this much; 0 is any fall."
+    )
+
+
+class SubscribeResponse(BaseModel):
+    """A new hook. The store members are there for the two store event types."""
+
+    id: str = Field(description="What unsubscribe wants.", examples=["zapier-1a2b3c4d5e6f7a8b"])
+    secret: str = Field(description="Keys the HMAC of `x-radar-signature`. Shown here and never again.")
+    event_type: str
+    store: str | None = None
+    app_id: str | None = None
+    country: str | None = None
+
+
+class HookView(BaseModel):
+    """A hook that gets events."""
+
+    id: str
+    source: str = Field(description="The platform it was made by.")
+    target_url: str
+    external_ref: str | None = Field(None, description="As it was given.")
+    event_type: str
+    created_at: str = Field(description="ISO 8601, UTC.")
+    store: str | None = None
+    app_id: str | None = None
+    country: str | None = None
+
+
+class AppView(BaseModel):
+    """An app in a store front that at least one hook is for."""
+
+    id: str = Field(examples=["apple:284882215:us"])
+    label: str = Field(description="For a drop-down.")
+    name: str | None = Field(description="The app's name, null while it is not known.")
+    store: str
+    app_id: str
+    country: str
+
+
+class EventTypeView(BaseModel):
+    """An entry of the drop-down of event types."""
+
+    id: str = Field(examples=["review.created"])
+    label: str
+    description: str
+
+
+class SampleEvent(BaseModel):
+    """An event as a hook gets it: these members, then those of the payload."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    event_id: str
+    event_type: str
+    occurred_at: str = Field(description="ISO 8601, UTC.")
+    occurred_at_unix: int
+    __pydantic_extra__: dict[str, Any] = Field(init=False)
+
+
+class SampleQuery(BaseModel):
+    event_type: str | None = Field(None, description="Any type of `GET /api/v1/event-types`; `review.created` when left out.")
+
+
+class ErrorResponse(BaseModel):
+    """The body of every failure below `/api/v1`."""
+
+    error: str = Field(description="What went wrong and what to fix.", examples=["store must be apple or google"])
