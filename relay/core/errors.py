@@ -22,6 +22,7 @@ Only `relay.web` knows which HTTP status each one means, and only an API knows i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 
 class RelayError(Exception):
@@ -44,8 +45,26 @@ class InputError(RelayError):
         """What is wrong with which field, for the APIs whose errors list fields."""
 
 
+class TargetFault(StrEnum):
+    """What is wrong with a target URL, so that each API can word it in its own way."""
+
+    MALFORMED = "malformed"
+    """No URL, or one that two programs could read differently."""
+    TOO_LONG = "too_long"
+    SCHEME = "scheme"
+    """Neither http nor https."""
+    INSECURE = "insecure"
+    """Plain http to a target that is not allow-listed."""
+    PRIVATE = "private"
+    """It points into a private network, at this machine, or at a port no web server uses."""
+
+
 class TargetError(InputError):
     """The target URL is not acceptable."""
+
+    def __init__(self, message: str, *, kind: TargetFault = TargetFault.MALFORMED) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class TooLarge(InputError):

@@ -1,0 +1,89 @@
+"""Idle connections, kept for the next POST to the same place: the newest is used first, the oldest is let go first."""
+
+from __future__ import annotations
+
+import asyncio
+
+from relay.delivery.connection import Connection
+
+Key = tuple[str, str, int]
+"""(scheme, host, port)"""
+
+IDLE_S = 15.0
+"""Shorter than what common servers keep an idle connection open, so that few are found dead."""
+MAX_IDLE = 512
+MAX_IDLE_PER_KEY = 32
+
+
+class Pool:
+    """Holds connections that are idle and reusable, and drops those that end or get old."""
+
+    def __init__(self, idle_s: float = IDLE_S) -> None:
+        self._idle_s = idle_s
+        self._by_key: dict[Key, list[Connection]] = {}
+        self._oldest_first: dict[Connection, Key] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._oldest_first)
+
+    def take(self, key: Key) -> Connection | None:
+        """An idle connection to this place, or None."""
+        idle = self._by_key.get(key)
+        if idle is None:
+            return None
+        connection = idle[-1]
+        self.discard(connection)
+        if connection.idle_since + self._idle_s > asyncio.get_running_loop().time():
+            return connection
+        # The newest is too old, so all are; the sweep takes the others.
+        connection.abort()
+        return None
+
+    def put(self, key: Key, connection: Connection) -> None:
+        """Keep a connection whose exchange has ended; one that must not be used again is closed."""
+        idle = self._by_key.setdefault(key, [])
+        if not connection.reusable or len(idle) >= MAX_IDLE_PER_KEY:
+            connection.abort()
+            if not idle:
+                del self._by_key[key]
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        idle.append(connection)
+        self._oldest_first[connection] = key
+        if len(self._oldest_first) > MAX_IDLE:
+            self._drop(next(iter(self._oldest_first)))
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(self._idle_s, self._sweep)
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection, if it is here."""
+        key = self._oldest_first.pop(connection, None)
+        if key is not None:
+            idle = self._by_key[key]
+            idle.remove(connection)
+            if not idle:
+                del self._by_key[key]
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        for connection in list(self._oldest_first):
+            self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        self.discard(connection)
+        connection.abort()
+
+    def _sweep(self) -> None:
+        self._sweep_timer = None
+        loop = asyncio.get_running_loop()
+        while self._oldest_first:
+            oldest = next(iter(self._oldest_first))
+            if oldest.idle_since + self._idle_s > loop.time():
+                self._sweep_timer = loop.call_at(oldest.idle_since + self._idle_s, self._sweep)
+                return
+            self._drop(oldest)

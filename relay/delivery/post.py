@@ -1,0 +1,193 @@
+"""Send one signed request and say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from pathlib import Path
+
+import certifi
+
+from relay import __version__
+from relay.core.errors import StartError, TargetError
+from relay.core.model import ErrorCode, Outcome, SignedRequest
+from relay.delivery.connection import MAX_SNIPPET, Answer, Connection, ExchangeFailed
+from relay.delivery.guard import Guard, strict_address
+from relay.delivery.pool import Pool
+from relay.delivery.resolve import LookupFailed, Resolver
+from relay.delivery.target import Target
+
+MAX_ADDRESSES = 4
+"""How many addresses of one name are tried in one POST."""
+HANDSHAKE_S = 10.0
+MAX_HEADER_VALUE = 256
+
+_BASE_HEADERS = f"User-Agent: Relay/{__version__}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n".encode("ascii")
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "user-agent", "accept-encoding"})
+
+
+class Poster:
+    """Posts to targets the guard allows, over connections that are kept open for the next POST.
+
+    There are no redirects, proxies, cookies or decompression to switch off: none is written.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        dns_threads: int = 32,
+        ssl_context: ssl.SSLContext | None = None,
+        resolver: Resolver | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        self._guard = guard
+        self._resolver = resolver or Resolver(threads=dns_threads)
+        self._pool = pool or Pool()
+        # TLS sessions are not resumed: asyncio has no way to hand one in. Kept connections save the handshakes instead.
+        self._ssl_context = ssl_context or trusting_context()
+
+    async def post(self, request: SignedRequest) -> Outcome:
+        """What came of a POST; nothing a receiver or a network does is raised.
+
+        A request that this process must not write (a header with a line break, one that is ours to set) is a
+        ValueError: the APIs check what they accept.
+        """
+        started = time.monotonic()
+        try:
+            target = self._guard.target(request.target_url)
+            answer = await self._send(target, _bytes_of(request, target), request.timeout_s)
+        except TargetError as error:
+            return _failure(started, ErrorCode.TARGET_REFUSED, error.message)
+        except ExchangeFailed as failed:
+            return _failure(started, failed.error_code, failed.detail)
+        return _outcome(started, answer)
+
+    async def close(self) -> None:
+        """Close the idle connections; POSTs in flight are their callers' to cancel."""
+        self._pool.close()
+        self._resolver.close()
+
+    async def _send(self, target: Target, request: bytes, timeout_s: float) -> Answer:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        connection = self._pool.take(target.key)
+        if connection is not None:
+            try:
+                return await self._exchange(connection, target, request, deadline)
+            except ExchangeFailed as failed:
+                # The receiver closed an idle connection just as it was used again: no verdict on the request.
+                if not failed.unanswered:
+                    raise
+        return await self._exchange(await self._connect(target, deadline), target, request, deadline)
+
+    async def _exchange(self, connection: Connection, target: Target, request: bytes, deadline: float) -> Answer:
+        answer = await connection.exchange(request, deadline)
+        self._pool.put(target.key, connection)
+        return answer
+
+    async def _connect(self, target: Target, deadline: float) -> Connection:
+        """A fresh connection to the first address that takes it. Raises `ExchangeFailed`."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                addresses = await self._addresses(target)
+        except TimeoutError:
+            raise ExchangeFailed(ErrorCode.TIMEOUT, "the look-up of the name took too long") from None
+        except LookupFailed as failed:
+            raise ExchangeFailed(ErrorCode.DNS_ERROR, f"{target.host}: {failed}") from None
+        failure = ExchangeFailed(ErrorCode.TIMEOUT, "no time was left to connect")
+        for index, address in enumerate(addresses):
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                break
+            try:
+                return await self._connect_to(address, target, left_s / (len(addresses) - index))
+            except ExchangeFailed as failed:
+                failure = failed
+        raise failure
+
+    async def _addresses(self, target: Target) -> list[str]:
+        """The addresses to try, each one allowed, in a spelling that no resolver is asked about again."""
+        found = (target.host,) if target.address is not None else await self._resolver.addresses(target.host)
+        allowed = [ip_text for ip_text in found if self._guard.allowed_address(ip_text, target.port, target.host)]
+        if not allowed:
+            raise ExchangeFailed(ErrorCode.TARGET_REFUSED, f"{target.host} is at {', '.join(found[:MAX_ADDRESSES])}")
+        return [str(strict_address(ip_text)) for ip_text in allowed[:MAX_ADDRESSES]]
+
+    async def _connect_to(self, address: str, target: Target, timeout_s: float) -> Connection:
+        loop = asyncio.get_running_loop()
+        secure = target.scheme == "https"
+        where = f"{address} port {target.port}"
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop, self._pool.discard),
+                    address,
+                    target.port,
+                    ssl=self._ssl_context if secure else None,
+                    server_hostname=target.host if secure else None,
+                    ssl_handshake_timeout=HANDSHAKE_S if secure else None,
+                )
+        except TimeoutError:
+            raise ExchangeFailed(ErrorCode.TIMEOUT, f"no connection to {where} within the time limit") from None
+        except ssl.SSLCertVerificationError as error:
+            raise ExchangeFailed(ErrorCode.TLS_ERROR, error.verify_message or "the certificate is not valid") from None
+        except ssl.SSLError as error:
+            raise ExchangeFailed(ErrorCode.TLS_ERROR, error.reason or "the TLS handshake failed") from None
+        except ConnectionAbortedError as error:
+            code = ErrorCode.TLS_ERROR if secure else ErrorCode.CONNECTION_ERROR
+            raise ExchangeFailed(code, f"{where}: {error}") from None
+        except OSError as error:
+            raise ExchangeFailed(ErrorCode.CONNECTION_ERROR, f"{where}: {error.strerror or error}") from None
+        return connection
+
+
+def trusting_context() -> ssl.SSLContext:
+    """Verifies against the system's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), else certifi's."""
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(variable)
+        if path and not Path(path).exists():
+            raise StartError(f"{variable} names {path}, which does not exist")
+    paths = ssl.get_default_verify_paths()
+    has_system_certificates = paths.cafile or (paths.capath and any(Path(paths.capath).iterdir()))
+    context = ssl.create_default_context(cafile=None if has_system_certificates else certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _bytes_of(request: SignedRequest, target: Target) -> bytes:
+    headers = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
+    count = len(request.headers)
+    if headers.count("\r") != count or headers.count("\n") != count or "\0" in headers:
+        raise ValueError("a header has a line break or NUL in it")
+    if any(name.lower() in _OURS for name, _ in request.headers):
+        raise ValueError("a header is set that belongs to the sender")
+    length = b"Content-Length: %d\r\n" % len(request.body)
+    return b"".join((target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n", request.body))
+
+
+def _outcome(started: float, answer: Answer) -> Outcome:
+    headers = tuple([(name.decode("ascii"), _clean(value)[:MAX_HEADER_VALUE]) for name, value in answer.headers])
+    return Outcome(
+        status=answer.status,
+        error_code=None,
+        latency_ms=_since_ms(started),
+        headers=headers,
+        snippet=_clean(answer.body[:MAX_SNIPPET]),
+        retry_after=next((value for name, value in headers if name == "retry-after"), None),
+    )
+
+
+def _failure(started: float, error_code: ErrorCode, detail: str) -> Outcome:
+    return Outcome(status=None, error_code=error_code, latency_ms=_since_ms(started), detail=detail)
+
+
+def _since_ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _clean(raw: bytes) -> str:
+    """Text that every database takes: a receiver must not be able to make its own attempt unstorable."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
