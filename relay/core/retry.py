@@ -57,9 +57,8 @@ def judge(outcome: Outcome, policy: RetryPolicy, *, attempt: int, now_ms: int, s
         return _dead(DeadReason.GONE)
     if status == 413:
         return _dead(DeadReason.TOO_LARGE)
-    if policy.client_errors_are_final and status is not None and 400 <= status < 500:
-        if status not in _TRANSIENT_4XX and not _is_queue_full(outcome):
-            return _dead(DeadReason.REFUSED)
+    if policy.client_errors_are_final and _is_refusal(outcome):
+        return _dead(DeadReason.REFUSED)
     if attempt > len(policy.schedule_s):
         return _dead(DeadReason.EXHAUSTED)
     wait_s = policy.schedule_s[attempt - 1] * (1 + JITTER * spread)
@@ -71,6 +70,11 @@ def judge(outcome: Outcome, policy: RetryPolicy, *, attempt: int, now_ms: int, s
 
 def _dead(reason: DeadReason) -> Verdict:
     return Verdict(DeliveryState.DEAD, dead_reason=reason)
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    status = outcome.status
+    return status is not None and 400 <= status < 500 and status not in _TRANSIENT_4XX and not _is_queue_full(outcome)
 
 
 def _is_queue_full(outcome: Outcome) -> bool:
@@ -102,7 +106,7 @@ def probe_after_ms(policy: RetryPolicy, consecutive_failures: int, now_ms: int) 
     """
     cap_s = policy.schedule_s[0] if policy.schedule_s else PROBE_FIRST_S
     doublings = min(consecutive_failures - 1, 20)
-    return now_ms + round(min(PROBE_FIRST_S * 2**doublings, cap_s) * 1000)
+    return now_ms + round(min(PROBE_FIRST_S * 2.0**doublings, cap_s) * 1000)
 
 
 def switched_off(subscription: Subscription, policy: RetryPolicy, now_ms: int) -> SubscriptionState | None:

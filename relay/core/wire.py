@@ -35,3 +35,5 @@ class Wire:
     headers: Callable[[Claimed, Signing, int, str], Headers]
     """(claimed, signing, attempt number, signature) → the API's headers."""
     retry: RetryPolicy
+    personal_types: frozenset[str] = frozenset()
+    """The event types whose body differs from subscription to subscription; any other is made once and shared."""

@@ -61,7 +61,7 @@ def work(body: Callable[P, Steps[T]]) -> Callable[P, Work[T]]:
     return prepared
 
 
-def statement(name: str, **parameters: Any) -> Statement:
+def statement(name: str, /, **parameters: Any) -> Statement:
     return Statement(name, parameters)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from relay.core.model import Attempt, DeadReason, Delivery, DeliveryState
+from relay.core.model import Attempt, Claimed, DeadReason, Delivery, DeliveryState, Verdict
 from relay.store.database import Row, Statement, Steps, statement, work
 
 BURY_PAGE = 500
@@ -64,11 +64,43 @@ def due(subscription_id: str, now_ms: int, limit: int) -> Steps[Sequence[Row]]:
 
 
 @work
-def next_due_at_ms(subscription_id: str) -> Steps[int | None]:
-    """When the next delivery of a subscription falls due; None when nothing waits."""
-    rows = yield statement("delivery_next_due", subscription_id=subscription_id)
+def next_due_at_ms(subscription_id: str, now_ms: int) -> Steps[int | None]:
+    """When the next delivery of a subscription that is not due yet will be; None when there is none."""
+    rows = yield statement("delivery_next_due", subscription_id=subscription_id, now=now_ms)
     due_at_ms: int | None = rows[0]["next_attempt_at"]
     return due_at_ms
+
+
+@work
+def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) -> Steps[None]:
+    """Record an attempt and what follows from it for its delivery."""
+    yield Statement(
+        "attempt_add",
+        {
+            "delivery_id": attempt.delivery_id,
+            "number": attempt.number,
+            "attempted_at": attempt.attempted_at_ms,
+            "signature": attempt.signature,
+            "status": attempt.status,
+            "headers": attempt.headers,
+            "snippet": attempt.snippet,
+            "latency_ms": attempt.latency_ms,
+            "error_code": attempt.error_code,
+        },
+    )
+    row = {
+        "workspace_id": claimed.subscription.workspace_id,
+        "id": claimed.id,
+        "state": verdict.state.value,
+        "dead_reason": verdict.dead_reason.value if verdict.dead_reason else None,
+        "attempts_made": attempt.number,
+        "next_attempt_at": verdict.retry_at_ms,
+        "final_status_code": attempt.status,
+        "completed_at": None if verdict.retry_at_ms is not None else now_ms,
+    }
+    settled = yield Statement("delivery_settle", row)
+    if not settled:
+        yield Statement("delivery_noted", row)
 
 
 @work

@@ -26,11 +26,9 @@ class Migration(NamedTuple):
 
 def load_migrations() -> list[Migration]:
     """The migrations of this release, in order."""
-    found = []
-    for file in (resources.files("relay") / "store" / "migrations").iterdir():
-        if match := _FILE_NAME.fullmatch(file.name):
-            found.append(Migration(int(match[1]), match[2], file.read_text("utf-8")))
-    return sorted(found)
+    files = (resources.files("relay") / "store" / "migrations").iterdir()
+    named = [(file, match) for file in files if (match := _FILE_NAME.fullmatch(file.name))]
+    return sorted(Migration(int(match[1]), match[2], file.read_text("utf-8")) for file, match in named)
 
 
 def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> None:
@@ -62,7 +60,8 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
                 continue
             for statement in _statements(migration.text):
                 connection.execute(statement)
-            connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (migration.number, migration.name, migration.checksum))
+            row = (migration.number, migration.name, migration.checksum)
+            connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", row)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

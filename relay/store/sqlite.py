@@ -14,7 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +89,7 @@ class SqliteDatabase:
             steps = iter(work)
             step = next(steps)
             while True:
-                rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)  # type: ignore[arg-type]
+                rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)
                 step = steps.send(list(rows))  # type: ignore[arg-type]
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
@@ -174,7 +174,7 @@ class SqliteDatabase:
                     self._writer.executemany(statements[name], parameters)
                     step = steps.send(())
                 else:
-                    cursor = execute(statements[name], parameters)  # type: ignore[arg-type]
+                    cursor = execute(statements[name], parameters)
                     step = steps.send(cursor.fetchall() if cursor.description else ())
         except StopIteration as done:
             return done.value
@@ -215,7 +215,7 @@ def _resolve(group: list[_Waiting], results: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterable[None]:  # type: ignore[misc]
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -289,7 +289,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _owned(path: Path) -> Iterable[None]:  # type: ignore[misc]
+def _owned(path: Path) -> Iterator[None]:
     """Hold the side file that says which process serves this database; the system lets go of it on any exit."""
     side = path.with_name(path.name + ".lock")
     try:
@@ -317,7 +317,7 @@ async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabas
     `serve` claims the file for this process: only one may send its deliveries. Without it (the command line beside a
     running server) the file is shared. Raises StartError with the one line the operator should see.
     """
-    with _owned(path) if serve else contextlib.nullcontext():  # type: ignore[attr-defined]
+    with _owned(path) if serve else contextlib.nullcontext():
         database = SqliteDatabase(path.absolute())
         try:
             await database.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 from relay.core.model import DeadReason, Subscription, SubscriptionState
 from relay.store import deliveries
@@ -36,6 +37,19 @@ def from_row(row: Row) -> Subscription:
 
 
 @work
+def version(workspace_id: str) -> Steps[int]:
+    """A number that differs after every change of what the workspace's subscriptions receive."""
+    rows = yield statement("workspace_subscriptions_version", id=workspace_id)
+    stamp: int = rows[0]["subscriptions_version"]
+    return stamp
+
+
+@work
+def _changed(workspace_id: str) -> Steps[None]:
+    yield statement("workspace_subscriptions_changed", id=workspace_id, stamp=random.getrandbits(62))
+
+
+@work
 def add(subscription: Subscription) -> Steps[Subscription]:
     """Store a new subscription; events published from the next commit on can match it."""
     yield statement(
@@ -52,7 +66,7 @@ def add(subscription: Subscription) -> Steps[Subscription]:
         secret=subscription.secret,
         now=subscription.created_at_ms,
     )
-    yield statement("workspace_subscriptions_changed", id=subscription.workspace_id)
+    yield from _changed(subscription.workspace_id)
     return subscription
 
 
@@ -90,12 +104,10 @@ def remove(workspace_id: str, subscription_id: str, api: str, now_ms: int) -> St
 
     What is pending ends dead (`unsubscribed`): a first page of it now, the rest by the engine, which sends none of it.
     """
-    rows = yield statement(
-        "subscription_remove", id=subscription_id, workspace_id=workspace_id, api=api, now=now_ms
-    )
+    rows = yield statement("subscription_remove", id=subscription_id, workspace_id=workspace_id, api=api, now=now_ms)
     if not rows:
         return False
-    yield statement("workspace_subscriptions_changed", id=workspace_id)
+    yield from _changed(workspace_id)
     yield from deliveries.bury(subscription_id, DeadReason.UNSUBSCRIBED, now_ms)
     return True
 
@@ -121,4 +133,11 @@ def switch_off(subscription_id: str, state: SubscriptionState, reason: str, now_
     else:
         rows = yield statement("subscription_disable", id=subscription_id, reason=reason, now=now_ms)
     if rows:
-        yield statement("workspace_subscriptions_changed", id=rows[0]["workspace_id"])
+        yield from _changed(rows[0]["workspace_id"])
+
+
+@work
+def any_secret() -> Steps[str | None]:
+    """Some signing secret that is in use, as it is stored."""
+    rows = yield statement("subscription_any_secret")
+    return rows[0]["secret"] if rows else None

@@ -48,7 +48,9 @@ def list_all() -> Steps[list[Workspace]]:
 
 
 @work
-def add_key(workspace_id: str, key: str, scopes: frozenset[str], label: str | None, now_ms: int) -> Steps[ApiKey | None]:
+def add_key(
+    workspace_id: str, key: str, scopes: frozenset[str], label: str | None, now_ms: int
+) -> Steps[ApiKey | None]:
     """Store a well-formed key (`core.keys`) by its hash; None when that key exists."""
     rows = yield statement(
         "api_key_add",

@@ -6,7 +6,7 @@
 CREATE TABLE workspaces (
     id                    TEXT PRIMARY KEY,
     name                  TEXT NOT NULL UNIQUE,
-    -- Rises with every change of a subscription, so that the publisher knows when its matches are stale.
+    -- Differs after every change of a subscription, so that the publisher knows when its matches are stale.
     subscriptions_version BIGINT NOT NULL DEFAULT 0,
     created_at            BIGINT NOT NULL
 );

@@ -59,13 +59,16 @@ CREATE INDEX submissions_by_status ON submissions (workspace_id, status, positio
 CREATE TABLE invitations (
     id            TEXT PRIMARY KEY,
     workspace_id  TEXT NOT NULL REFERENCES workspaces (id),
-    submission_id TEXT NOT NULL UNIQUE REFERENCES submissions (id),
+    -- Checked at the commit: the invitation is inserted first, because its unique address decides whether there is anything
+    -- to make at all.
+    submission_id TEXT NOT NULL UNIQUE REFERENCES submissions (id) DEFERRABLE INITIALLY DEFERRED,
     -- The customer's identity: one invitation for each lower-cased address of a workspace, for ever.
     email_lower   TEXT NOT NULL,
     source        TEXT NOT NULL,
     -- Part of the signed link: raising it revokes every link that was given out.
     token_version BIGINT NOT NULL DEFAULT 1,
     created_at    BIGINT NOT NULL,
+    -- When a link was revoked last; the next one that is given out works.
     revoked_at    BIGINT,
     CONSTRAINT invitation_source CHECK (source IN ('api', 'magic_link', 'portal')),
     CONSTRAINT invitation_once UNIQUE (workspace_id, email_lower)
@@ -122,15 +125,20 @@ CREATE TABLE emails (
     state           TEXT NOT NULL,
     attempts_made   BIGINT NOT NULL DEFAULT 0,
     next_attempt_at BIGINT,
+    -- Since when it is being sent: whoever claimed it and never came back leaves it `unknown`.
+    claimed_at      BIGINT,
     last_error      TEXT,
     created_at      BIGINT NOT NULL,
     completed_at    BIGINT,
     CONSTRAINT email_state CHECK (state IN ('queued', 'sending', 'sent', 'failed', 'unknown')),
     CONSTRAINT email_queued_is_due CHECK ((state = 'queued') = (next_attempt_at IS NOT NULL)),
+    CONSTRAINT email_sending_since CHECK ((state = 'sending') = (claimed_at IS NOT NULL)),
+    CONSTRAINT email_ended_when CHECK ((state IN ('queued', 'sending')) = (completed_at IS NULL)),
     CONSTRAINT email_once UNIQUE (kind, dedupe_key)
 );
 
 CREATE INDEX emails_due ON emails (next_attempt_at) WHERE state = 'queued';
+CREATE INDEX emails_sending ON emails (claimed_at) WHERE state = 'sending';
 
 -- Addresses that must not be written to, as hashes: the address itself may have been erased.
 CREATE TABLE suppressions (

@@ -32,14 +32,16 @@ LIMIT :n;
 
 -- name: delivery_next_due
 SELECT MIN(next_attempt_at) AS next_attempt_at FROM deliveries
-WHERE subscription_id = :subscription_id AND state = 'pending';
+WHERE subscription_id = :subscription_id AND state = 'pending' AND next_attempt_at > :now;
 
 -- name: delivery_settle
--- Only from pending: an attempt that was under way when its subscription was removed does not bring it back.
+-- Only from pending: an attempt that was under way when its delivery was ended does not bring it back. A success does
+-- count, because the receiver has it.
 UPDATE deliveries
 SET state = :state, dead_reason = :dead_reason, attempts_made = :attempts_made, next_attempt_at = :next_attempt_at,
     final_status_code = :final_status_code, completed_at = :completed_at, leased_until = NULL
-WHERE workspace_id = :workspace_id AND id = :id AND state = 'pending';
+WHERE workspace_id = :workspace_id AND id = :id AND (state = 'pending' OR CAST(:state AS TEXT) = 'success')
+RETURNING id;
 
 -- name: delivery_noted
 -- The attempt of a delivery that has ended meanwhile is counted all the same.
@@ -51,7 +53,7 @@ INSERT INTO attempts (
     delivery_id, number, attempted_at, signature, status, headers, snippet, latency_ms, error_code
 ) VALUES (
     :delivery_id, :number, :attempted_at, :signature, :status, :headers, :snippet, :latency_ms, :error_code
-);
+) ON CONFLICT (delivery_id, number) DO NOTHING;
 
 -- name: attempt_of_delivery
 SELECT * FROM attempts WHERE delivery_id = :delivery_id ORDER BY number;

@@ -49,3 +49,6 @@ RETURNING workspace_id;
 UPDATE subscriptions SET paused_at = :now, updated_at = :now
 WHERE id = :id AND paused_at IS NULL AND removed_at IS NULL
 RETURNING workspace_id;
+
+-- name: subscription_any_secret
+SELECT secret FROM subscriptions WHERE removed_at IS NULL ORDER BY updated_at DESC LIMIT 1;

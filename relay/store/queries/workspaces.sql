@@ -17,7 +17,8 @@ SELECT * FROM workspaces ORDER BY created_at, id;
 SELECT subscriptions_version FROM workspaces WHERE id = :id;
 
 -- name: workspace_subscriptions_changed
-UPDATE workspaces SET subscriptions_version = subscriptions_version + 1 WHERE id = :id;
+-- A random stamp, not a count: a count that was rolled back would come again with other subscriptions behind it.
+UPDATE workspaces SET subscriptions_version = :stamp WHERE id = :id;
 
 -- name: api_key_add
 INSERT INTO api_keys (id, workspace_id, prefix, key_hash, last4, scopes, label, created_at)

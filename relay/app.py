@@ -1,0 +1,174 @@
+"""Puts Relay together: the settings become a running server, and everything that was opened is closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from relay.apis import ravepilot, rest_hooks
+from relay.catalogue import Catalogue
+from relay.core.errors import StartError
+from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
+from relay.core.model import DeliveryState
+from relay.core.wire import Wire
+from relay.delivery.engine import Engine
+from relay.delivery.guard import Allowed, Guard
+from relay.delivery.post import Poster
+from relay.delivery.resolve import Resolver
+from relay.delivery.settle import Settled
+from relay.producers import testimonials
+from relay.settings import Settings
+from relay.store import subscriptions, workspaces
+from relay.store.database import Database
+from relay.store.secrets import Secrets, load_secrets
+from relay.store.sqlite import SqliteDatabase, open_sqlite
+from relay.web import health, openapi, pages
+from relay.web.api import Api
+from relay.web.body import MAX_BODY_BYTES
+from relay.web.metrics import Metrics
+from relay.web.middleware import register
+from relay.web.watchdog import watched_runner
+from relay.web.wiring import CATALOGUE, CLOCK, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
+
+APIS: tuple[Api, ...] = (ravepilot.API, rest_hooks.API)
+"""Every API that is served. A new one is a folder, and its name here."""
+
+FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
+"""The keys that the first start makes for the workspace `default`."""
+DEFAULT_WORKSPACE = "default"
+
+log = structlog.get_logger("relay")
+
+
+def wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that listens."""
+
+    url: str
+    first_keys: tuple[str, ...]
+    """The keys of the first start; empty at every other. They are in no database and cannot be shown again."""
+    database: SqliteDatabase
+    engine: Engine
+    app: web.Application
+
+
+def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
+    """Each API's way out, with the operator's retry delays where those are set."""
+    wires = {api.name: api.wire for api in apis}
+    if settings.retry_delays is None:
+        return wires
+    delays = settings.retry_delays
+    return {name: replace(wire, retry=replace(wire.retry, schedule_s=delays)) for name, wire in wires.items()}
+
+
+@contextlib.asynccontextmanager
+async def open_store(settings: Settings, *, serve: bool) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
+    """The database of the settings, and the secrets that open what it keeps. `serve` claims it for this process."""
+    _make_folder(settings.data_dir)
+    secrets = load_secrets(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data_dir)
+    async with open_sqlite(settings.database_path, serve=serve) as database:
+        yield database, secrets
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"cannot make the data folder {folder}: {error.strerror}") from error
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, *, clock: Clock = wall_clock, resolver: Resolver | None = None
+) -> AsyncIterator[Running]:
+    """Serve until the block ends: then requests that are under way finish, and everything is closed.
+
+    Raises StartError with one line when it cannot start.
+    """
+    catalogue = Catalogue.load(settings.sample_events)
+    guard = Guard(Allowed.parse(settings.allow_targets))
+    async with contextlib.AsyncExitStack() as stack:
+        database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
+        first_keys = await _ensure_keys(database, settings, clock())
+        await _check_secrets(database, secrets)
+        _allow_many_sockets()
+
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS])
+        # Listen before anything else is made: links and the guard need the port, which may be any free one.
+        runner = watched_runner(app)
+        app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
+        app[CATALOGUE], app[GUARD] = catalogue, guard
+        engine = Engine(
+            database,
+            clock,
+            secrets,
+            Poster(guard, resolver=resolver),
+            wires_of(settings),
+            timeout_s=settings.delivery_timeout,
+            concurrency=settings.delivery_concurrency,
+            retention_days=settings.retention_days,
+            chores=testimonials.chores(app),
+        )
+        app[ENGINE] = engine
+        engine.on_settled(lambda batch: _count(app[METRICS], batch))
+        stack.push_async_callback(engine.stop)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        url = await _listen(runner, settings)
+        await engine.start()
+        yield Running(settings.public_url or url, first_keys, database, engine, app)
+
+
+async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> tuple[str, ...]:
+    workspace, is_new = await database.write(workspaces.ensure(DEFAULT_WORKSPACE, now_ms))
+    first_keys = tuple(new_key(prefix) for prefix in FIRST_PREFIXES) if is_new else ()
+    for key, prefix in zip(first_keys, FIRST_PREFIXES, strict=False):
+        await database.write(workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], "first start", now_ms))
+    if settings.bootstrap_key is not None:
+        key = settings.bootstrap_key.get_secret_value()
+        await database.write(workspaces.ensure_key(workspace.id, key, frozenset(SCOPES), "bootstrap", now_ms))
+    return first_keys
+
+
+async def _check_secrets(database: Database, secrets: Secrets) -> None:
+    """A wrong RELAY_SECRET_KEY must be seen now, not at the first delivery that cannot be signed."""
+    sealed = await database.read(subscriptions.any_secret())
+    if sealed is not None:
+        secrets.open(sealed)
+
+
+def _allow_many_sockets() -> None:
+    # A request that waits for its receiver is one open socket; the usual soft limit of 1024 would be the bottleneck.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+    try:
+        await site.start()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StartError(f"cannot listen on {settings.host}:{settings.port}: {why}") from error
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _count(metrics: Metrics, batch: Sequence[Settled]) -> None:
+    for one in batch:
+        state = one.verdict.state
+        outcome = "retry" if state is DeliveryState.PENDING else state.value
+        metrics.attempted(one.claimed.subscription.api, outcome, one.outcome.latency_ms)

@@ -1,0 +1,110 @@
+"""Lanes: what the engine holds in memory of each subscription that something waits for, and whose turn it is.
+
+A lane is one subscription's queue as far as it has been claimed. Turns go round the workspaces and, within one, round
+its lanes, so that neither a workspace nor a subscription with a long queue stands in front of another.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from relay.core.model import Claimed
+from relay.delivery.pace import Pace
+
+IN_FLIGHT = 32
+"""How many requests one target may have under way."""
+NEVER_MS = 2**62
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One subscription's claimed deliveries. `eq=False`: a lane is itself, whatever it holds."""
+
+    subscription_id: str
+    workspace_id: str = ""
+    """Known from the first claim on; until then the lane takes its turns with the others that are new."""
+    waiting: deque[Claimed] = field(default_factory=deque)
+    held: set[str] = field(default_factory=set)
+    """Ids of the deliveries in `waiting`, under way, or answered but not settled: they must not be claimed again."""
+    under_way: int = 0
+    due_at_ms: int = 0
+    """When the database may have something due that is not held."""
+    not_before_ms: int = 0
+    """A target that failed is left alone until then."""
+    failures: int = 0
+    """Failed requests in a row; from the first on, the target is asked one request at a time."""
+    failed_at_s: float = 0.0
+    """Monotonic time of the newest counted failure."""
+    pace: Pace | None = None
+    claiming: bool = False
+    timer_at_ms: int = NEVER_MS
+
+    @property
+    def capacity(self) -> int:
+        return 1 if self.failures else IN_FLIGHT
+
+    def forget_waiting(self) -> None:
+        """Let go of what is claimed but not sent: it stays pending in the database and is claimed again."""
+        for claimed in self.waiting:
+            self.held.discard(claimed.id)
+        self.waiting.clear()
+        self.due_at_ms = 0
+
+    def is_idle(self) -> bool:
+        return not self.held and not self.claiming and self.due_at_ms == NEVER_MS
+
+
+class Turns:
+    """Lanes in the order of their turns: round the workspaces, round the lanes of each."""
+
+    def __init__(self) -> None:
+        self._rings: OrderedDict[str, OrderedDict[str, Lane]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._rings)
+
+    def add(self, lane: Lane) -> None:
+        """Give a lane a turn, unless it has one."""
+        self._rings.setdefault(lane.workspace_id, OrderedDict()).setdefault(lane.subscription_id, lane)
+
+    def take(self, has_room: Callable[[Lane], bool]) -> Lane | None:
+        """The lane whose turn it is, of the first workspace whose next lane finds room; add it again for another."""
+        for workspace_id, ring in self._rings.items():
+            subscription_id, lane = next(iter(ring.items()))
+            if not has_room(lane):
+                continue
+            del ring[subscription_id]
+            if ring:
+                self._rings.move_to_end(workspace_id)
+            else:
+                del self._rings[workspace_id]
+            return lane
+        return None
+
+
+class Timers:
+    """When to look at which lane again: at most one live time for each lane, the earliest it was given."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str, Lane]] = []
+
+    def at(self, lane: Lane, at_ms: int) -> None:
+        if at_ms < lane.timer_at_ms:
+            lane.timer_at_ms = at_ms
+            heapq.heappush(self._heap, (at_ms, lane.subscription_id, lane))
+
+    def next_at_ms(self) -> int:
+        return self._heap[0][0] if self._heap else NEVER_MS
+
+    def take_due(self, now_ms: int) -> list[Lane]:
+        """The lanes whose time has come."""
+        due = []
+        while self._heap and self._heap[0][0] <= now_ms:
+            at_ms, _, lane = heapq.heappop(self._heap)
+            if lane.timer_at_ms == at_ms:  # else it was given an earlier time since, and has been looked at
+                lane.timer_at_ms = NEVER_MS
+                due.append(lane)
+        return due
