@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from relay.core.wire import Wire
 from relay.web.operation import Operation
@@ -19,6 +20,7 @@ class Problem:
     message: str
     fields: Mapping[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Set on the answer by the middleware; an API may read them, but need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,10 @@ class Api:
     """(method, path) → whether an error there, an unknown path included, is told in this API's shape."""
     error: Callable[[Problem], web.Response]
     wire: Wire
+    admit: Callable[[web.Request], Awaitable[None]] | None = None
+    """Runs after the key was checked and before the handler; raises RateLimited when the workspace has to wait.
+    Headers it puts into `answer_headers(request)` are on every answer, errors included."""
+    error_model: type[BaseModel] | None = None
+    """Documents the body of an error."""
+    error_media_type: str = "application/json"
+    version: str = "1.0.0"

@@ -34,3 +34,7 @@ class Operation:
     answers: Mapping[int, Any] = field(default_factory=dict)
     tag: str = ""
     description: str = ""
+    media_type: str = "application/json"
+    """Of the answers with a body; `text/event-stream` marks an operation that has no HEAD."""
+    headers: type[BaseModel] | None = None
+    """Documents the request headers; a field's alias is the header's name."""

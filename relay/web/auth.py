@@ -1,0 +1,112 @@
+"""Who is calling: takes the API key from a request and finds the workspace and the scopes it stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import web
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+from relay.core.errors import Forbidden, RateLimited, Unauthorized
+from relay.core.keys import key_hash, prefix_of
+from relay.core.model import ApiKey
+from relay.web.operation import ANY_KEY
+from relay.web.wiring import KEYS
+
+if TYPE_CHECKING:
+    from relay.web.wiring import Clock
+
+CACHE_MS = 1000
+"""How long an answer of the database is trusted: a revoked key stops working within this."""
+CACHE_SIZE = 4096
+FAILURES_A_MINUTE = 300
+"""How many wrong keys one address may send a minute before it is told to wait. A right key always works."""
+
+_BEARER = re.compile(r"bearer[ \t]+(\S+)", re.IGNORECASE)
+_API_KEY = "relay.api_key"
+
+T = TypeVar("T")
+
+FindKey = Callable[[str], Awaitable[ApiKey | None]]
+"""SHA-256 of a key in hex → the key, also a revoked one."""
+
+
+class Keys:
+    """The keys of the database, with a short memory."""
+
+    def __init__(self, find: FindKey, clock: Clock, *, failures_a_minute: int = FAILURES_A_MINUTE) -> None:
+        self._find = find
+        self._clock = clock
+        # Apart, so that a flood of made-up keys cannot push the real ones out.
+        self._known: dict[str, tuple[int, ApiKey]] = {}
+        self._unknown: dict[str, int] = {}
+        self._limit = RateLimitItemPerMinute(failures_a_minute)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def check(self, key: str | None, scope: str, remote: str | None) -> ApiKey:
+        """The key if it is live and has the scope. Raises Unauthorized, Forbidden, or RateLimited for `remote`."""
+        if key is None or prefix_of(key) is None:
+            await self._count_failure(remote)
+            raise Unauthorized("missing or malformed API key")
+        found = await self._look_up(key_hash(key))
+        if found is None or found.revoked_at_ms is not None:
+            await self._count_failure(remote)
+            raise Unauthorized("invalid API key")
+        if scope != ANY_KEY and scope not in found.scopes:
+            raise Forbidden(f"this key lacks the {scope} scope")
+        return found
+
+    async def _look_up(self, hashed: str) -> ApiKey | None:
+        now_ms = self._clock()
+        if (known := self._known.get(hashed)) and 0 <= now_ms - known[0] < CACHE_MS:
+            return known[1]
+        unknown_at_ms = self._unknown.get(hashed)
+        if unknown_at_ms is not None and 0 <= now_ms - unknown_at_ms < CACHE_MS:
+            return None
+        found = await self._find(hashed)
+        if found is None:
+            self._known.pop(hashed, None)
+            _remember(self._unknown, hashed, now_ms)
+        else:
+            self._unknown.pop(hashed, None)
+            _remember(self._known, hashed, (now_ms, found))
+        return found
+
+    async def _count_failure(self, remote: str | None) -> None:
+        address = remote or ""
+        if not await self._limiter.hit(self._limit, address):
+            reset_s, _ = await self._limiter.get_window_stats(self._limit, address)
+            retry_after_s = max(1, min(60, round(reset_s - self._clock() / 1000)))
+            raise RateLimited("too many requests with a wrong API key", retry_after_s=retry_after_s)
+
+
+def _remember(memory: dict[str, T], key: str, value: T) -> None:
+    memory[key] = value
+    if len(memory) > CACHE_SIZE:
+        del memory[next(iter(memory))]
+
+
+def key_in_headers(request: web.Request) -> str | None:
+    """The key of `Authorization: Bearer <key>` or of `X-API-Key`; the first wins when both are given."""
+    headers = request.headers
+    if bearer := _BEARER.fullmatch(headers.get("Authorization", "").strip()):
+        return bearer[1]
+    key = headers.get("X-API-Key")
+    return None if key is None else key.strip()
+
+
+async def authenticate(request: web.Request, scope: str, key: str | None) -> ApiKey:
+    """Check a key that came with the request and remember whose request it is."""
+    found = await request.app[KEYS].check(key, scope, request.remote)
+    request[_API_KEY] = found
+    return found
+
+
+def api_key_of(request: web.Request) -> ApiKey:
+    """The key a request came with, after it was checked."""
+    key: ApiKey = request[_API_KEY]
+    return key

@@ -1,0 +1,139 @@
+"""The one way through the web layer: key and scope, the handler, and errors in the shape of the API they belong to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from relay.store import workspaces
+from relay.web import auth, pages
+from relay.web.api import Api, Problem
+from relay.web.body import json_response
+from relay.web.metrics import Metrics
+from relay.web.operation import PUBLIC, Operation
+from relay.web.problems import UNEXPECTED, problem_of
+from relay.web.wiring import APIS, CLOCK, DATABASE, KEYS, METRICS
+
+_log = structlog.get_logger("relay.web")
+
+_SERVER = "relay"
+"""The name in the metrics of what belongs to no API: health, documents, pages."""
+_ANSWER_HEADERS = "relay.answer_headers"
+_SLASHES = re.compile(r"//+")
+
+
+class _Route(NamedTuple):
+    api: Api | None
+    operation: Operation
+
+
+def answer_headers(request: web.Request) -> dict[str, str]:
+    """Headers the answer to this request will carry, whatever it becomes. Changing the dictionary changes them."""
+    headers: dict[str, str] | None = request.get(_ANSWER_HEADERS)
+    if headers is None:
+        headers = request[_ANSWER_HEADERS] = {}
+    return headers
+
+
+def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation] = ()) -> None:
+    """Put every operation on the router and the middleware in front. `own` are operations that belong to no API.
+
+    Raises ValueError when two operations share an id. The first request needs DATABASE and CLOCK in the application.
+    """
+    apis = tuple(apis)
+    app[APIS] = apis
+    app[METRICS] = Metrics()
+    app[KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
+    routes: dict[web.AbstractRoute, _Route] = {}
+    operation_ids: set[str] = set()
+    of_apis = [_Route(api, operation) for api in apis for operation in api.operations]
+    for route in [*of_apis, *(_Route(None, operation) for operation in own)]:
+        operation = route.operation
+        if operation.operation_id in operation_ids:
+            raise ValueError(f"two operations are named {operation.operation_id}")
+        operation_ids.add(operation.operation_id)
+        for method in _methods(operation):
+            routes[app.router.add_route(method, operation.path, operation.handler)] = route
+    app.middlewares.append(_edge(routes, apis, app[METRICS]))
+
+
+def _methods(operation: Operation) -> tuple[str, ...]:
+    # HEAD runs the handler and drops the body, which makes no sense for one that streams for a minute.
+    if operation.method == "GET" and operation.media_type != "text/event-stream":
+        return "GET", "HEAD"
+    return (operation.method,)
+
+
+def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], metrics: Metrics) -> Middleware:
+    @web.middleware
+    async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started_s = time.perf_counter()
+        route = routes.get(request.match_info.route)
+        try:
+            if route is not None and route.operation.scope != PUBLIC:
+                await auth.authenticate(request, route.operation.scope, auth.key_in_headers(request))
+                if route.api is not None and route.api.admit is not None:
+                    await route.api.admit(request)
+            response = await handler(request)
+        except ConnectionError:
+            response = web.Response(status=499)  # the client has gone: nobody will see this
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            response = _refusal(request, error, route, apis)
+        except Exception as error:
+            response = _refusal(request, error, route, apis)
+        if not response.prepared:
+            _finish(request, response)
+        if route is None:
+            metrics.answered(_SERVER, "", response.status, time.perf_counter() - started_s)
+        else:
+            name = _SERVER if route.api is None else route.api.name
+            metrics.answered(name, route.operation.operation_id, response.status, time.perf_counter() - started_s)
+        return response
+
+    return edge
+
+
+def _finish(request: web.Request, response: web.StreamResponse) -> None:
+    headers = response.headers
+    headers["Server"] = "relay"
+    headers["X-Content-Type-Options"] = "nosniff"
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"
+    if (more := request.get(_ANSWER_HEADERS)) is not None:
+        headers.update(more)
+
+
+def _refusal(request: web.Request, error: Exception, route: _Route | None, apis: tuple[Api, ...]) -> web.StreamResponse:
+    problem = problem_of(error)
+    if problem is None:
+        # The path and the query may hold credentials, the body anything: the name of the operation must do.
+        _log.error("request_failed", operation=route.operation.operation_id if route else None, exc_info=error)
+        problem = UNEXPECTED
+    if request.writer.output_size > 0 and request.transport is not None:
+        request.transport.close()  # half an answer is out: only the end of the connection can tell the client
+    response = _shaped(request, problem, _api_of(request, route, apis))
+    response.headers.update(problem.headers)
+    return response
+
+
+def _api_of(request: web.Request, route: _Route | None, apis: tuple[Api, ...]) -> Api | None:
+    if route is not None:
+        return route.api
+    path = _SLASHES.sub("/", request.path)
+    return next((api for api in apis if api.owns(request.method, path)), None)
+
+
+def _shaped(request: web.Request, problem: Problem, api: Api | None) -> web.StreamResponse:
+    if api is not None:
+        return api.error(problem)
+    if "text/html" in request.headers.get("Accept", ""):
+        return pages.page("error.html", problem.status, problem=problem)
+    return json_response({"error": problem.message, "status": problem.status}, problem.status)

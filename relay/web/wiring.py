@@ -1,0 +1,33 @@
+"""What a request finds in its application: one typed key for each part that `app.py` puts together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from relay.catalogue import Catalogue
+    from relay.delivery.engine import Engine
+    from relay.delivery.guard import Guard
+    from relay.settings import Settings
+    from relay.store.database import Database
+    from relay.store.secrets import Secrets
+    from relay.web.api import Api
+    from relay.web.auth import Keys
+    from relay.web.metrics import Metrics
+
+Clock = Callable[[], int]
+"""Unix milliseconds. Always passed in, so that a test can hold it."""
+
+DATABASE: web.AppKey[Database] = web.AppKey("database")
+CLOCK: web.AppKey[Clock] = web.AppKey("clock")
+ENGINE: web.AppKey[Engine] = web.AppKey("engine")
+CATALOGUE: web.AppKey[Catalogue] = web.AppKey("catalogue")
+GUARD: web.AppKey[Guard] = web.AppKey("guard")
+SECRETS: web.AppKey[Secrets] = web.AppKey("secrets")
+SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
+APIS: web.AppKey[tuple[Api, ...]] = web.AppKey("apis")
+KEYS: web.AppKey[Keys] = web.AppKey("keys")
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
