@@ -113,7 +113,7 @@ def member_text(text: str, members: dict[str, Any], key: str) -> str:
     if key not in members:
         raise KeyError(key)
     is_last = next(reversed(members)) == key
-    at = 0
+    at = _skip(text, 0)
     while True:
         name, at = _VALUE.raw_decode(text, _skip(text, at + 1))  # after the brace or the comma
         start = _skip(text, _skip(text, at) + 1)
