@@ -139,6 +139,12 @@ class Settings(BaseSettings):
     _unknown: tuple[str, ...] = PrivateAttr(default=())
     _flags: frozenset[str] = PrivateAttr(default=frozenset())
 
+    def __init__(self, **flags: Any) -> None:
+        given = {name: value for name, value in flags.items() if value is not None}
+        super().__init__(**given)
+        self._flags = frozenset(given)
+        self._unknown = tuple(sorted(name for name in os.environ if name.startswith(PREFIX) and not _is_known(name)))
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -154,6 +160,12 @@ class Settings(BaseSettings):
     def unknown(self) -> tuple[str, ...]:
         """The `RELAY_*` variables that mean nothing: most likely typing errors."""
         return self._unknown
+
+    def source(self, field_name: str) -> str:
+        """Where a value came from: flag, environment or default."""
+        if field_name in self._flags:
+            return "flag"
+        return "environment" if field_name in self.model_fields_set else "default"
 
     @property
     def database_url(self) -> str:
@@ -254,14 +266,10 @@ def load_settings(**flags: Any) -> Settings:
 
     Raises StartError with one line that names the variable, and its value only if that is no secret.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
     try:
-        settings = Settings(**given)
+        return Settings(**flags)
     except ValidationError as error:
         raise StartError(_one_line(error)) from None
-    settings._flags = frozenset(given)
-    settings._unknown = tuple(sorted(name for name in os.environ if name.startswith(PREFIX) and not _is_known(name)))
-    return settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +285,7 @@ class SettingRow:
 def describe(settings: Settings) -> list[SettingRow]:
     """Every setting with its effective value; of a secret only whether it is set."""
     return [
-        SettingRow(variable(name), _shown(settings, name, field), _source(settings, name), field.description or "")
+        SettingRow(variable(name), _shown(settings, name, field), settings.source(name), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
 
@@ -310,12 +318,6 @@ def _shown(settings: Settings, name: str, field: FieldInfo) -> str:
 
 def _number(value: float) -> str:
     return str(value).removesuffix(".0")
-
-
-def _source(settings: Settings, name: str) -> str:
-    if name in settings._flags:
-        return "flag"
-    return "environment" if name in settings.model_fields_set else "default"
 
 
 def _one_line(error: ValidationError) -> str:

@@ -42,7 +42,9 @@ def test_the_built_in_types_are_those_of_the_two_producers() -> None:
     assert catalogue.ids() == tuple(sorted(catalogue.ids())) == tuple(one.id for one in catalogue.types())
     assert {one.id for one in catalogue.types() if one.producer == "testimonials"} == TESTIMONIALS
     assert {one.id for one in catalogue.types() if one.producer == "app_reviews"} == STORES
-    assert "clip.approved" in catalogue and "clip.unknown" not in catalogue and len(catalogue) == 12
+    assert "clip.approved" in catalogue
+    assert "clip.unknown" not in catalogue
+    assert len(catalogue) == 12
     assert catalogue.get("clip.unknown") is None
 
 
@@ -52,7 +54,8 @@ class TestBuiltIn:
 
     def test_texts_fit_a_drop_down(self, event_type: EventType) -> None:
         assert event_type.label[0].isupper()
-        assert event_type.description.startswith("Triggers when ") and event_type.description.endswith(".")
+        assert event_type.description.startswith("Triggers when ")
+        assert event_type.description.endswith(".")
 
     def test_the_payload_is_flat_and_leaves_the_keys_of_the_wires_alone(self, event_type: EventType) -> None:
         payload = json.loads(event_type.sample.payload)
@@ -70,7 +73,8 @@ class TestBuiltIn:
             assert (iso is None) == (unix is None)
             assert iso is None or datetime.fromisoformat(iso).timestamp() == unix
             types = {field.key: field.type for field in event_type.fields}
-            assert types[iso_key] == "datetime" and types[unix_key] == "integer"
+            assert types[iso_key] == "datetime"
+            assert types[unix_key] == "integer"
 
     def test_ids_have_the_form_of_real_ones(self, event_type: EventType) -> None:
         assert re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", event_type.sample.id)
@@ -109,7 +113,8 @@ def test_a_bare_payload_is_enough(tmp_path: Path) -> None:
     assert event_type.label == "Order created"
     assert event_type.description == "Triggers when order.created is published."
     assert event_type.producer == "custom"
-    assert event_type.sample.workspace_id == "sample" and event_type.sample.type == "order.created"
+    assert event_type.sample.workspace_id == "sample"
+    assert event_type.sample.type == "order.created"
     assert event_type.sample.payload == '{"order_id":"o-1","total":12.5,"paid":true}'
     assert datetime.fromisoformat("2026-10-07T09:12:05Z").timestamp() * 1000 == event_type.sample.created_at_ms
     assert read_folder(tmp_path) == [event_type], "samples are stable between loads"
@@ -167,7 +172,8 @@ def test_an_operators_file_replaces_the_built_in_one(tmp_path: Path) -> None:
     (tmp_path / "clip.approved.json").write_text('{"mine": 1}', encoding="utf-8")
     catalogue = Catalogue.load(tmp_path)
     replaced = catalogue.get("clip.approved")
-    assert replaced is not None and replaced.sample.payload == '{"mine":1}'
+    assert replaced is not None
+    assert replaced.sample.payload == '{"mine":1}'
     assert len(catalogue) == 12
 
 

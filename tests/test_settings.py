@@ -35,11 +35,14 @@ def test_defaults() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.rate_limit, settings.retention_days) == ("127.0.0.1", 8000, 6000, 30)
     assert (settings.delivery_timeout, settings.delivery_concurrency, settings.log_format) == (30.0, 256, "pretty")
-    assert settings.data_dir == Path("relay-data") and settings.database_url == "sqlite:///relay-data/relay.db"
+    assert settings.data_dir == Path("relay-data")
+    assert settings.database_url == "sqlite:///relay-data/relay.db"
     assert settings.database_path == Path("relay-data/relay.db")
     for name in ("database", "secret_key", "public_url", "retry_delays", "sample_events", "smtp_url", "mail_from"):
         assert getattr(settings, name) is None
-    assert settings.secret_keys == () and settings.allow_targets == "" and settings.unknown == ()
+    assert settings.secret_keys == ()
+    assert settings.allow_targets == ""
+    assert settings.unknown == ()
 
 
 def test_a_flag_wins_over_the_environment_and_none_is_no_flag(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +51,10 @@ def test_a_flag_wins_over_the_environment_and_none_is_no_flag(monkeypatch: pytes
     settings = load_settings(port=9001, host=None)
     assert (settings.port, settings.host) == (9001, "0.0.0.0")
     rows = {row.name: row for row in describe(settings)}
-    assert rows["RELAY_PORT"].source == "flag" and rows["RELAY_PORT"].value_shown == "9001"
-    assert rows["RELAY_HOST"].source == "environment" and rows["RELAY_RATE_LIMIT"].source == "default"
+    assert rows["RELAY_PORT"].source == "flag"
+    assert rows["RELAY_PORT"].value_shown == "9001"
+    assert rows["RELAY_HOST"].source == "environment"
+    assert rows["RELAY_RATE_LIMIT"].source == "default"
 
 
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +201,8 @@ def test_no_secret_is_shown() -> None:
     settings = load_settings(**flags)
     rows = {row.name: row for row in describe(settings)}
     assert all(rows[variable(name)].value_shown == "set" for name in SECRETS)
-    assert rows["RELAY_RETRY_DELAYS"].value_shown == "1,0.5" and rows["RELAY_PUBLIC_URL"].value_shown == "not set"
+    assert rows["RELAY_RETRY_DELAYS"].value_shown == "1,0.5"
+    assert rows["RELAY_PUBLIC_URL"].value_shown == "not set"
     assert rows["RELAY_DELIVERY_TIMEOUT"].value_shown == "30"
     assert all(row.help.endswith(".") for row in rows.values())
     assert "hunter2" not in repr(settings) + str(rows)
