@@ -1,0 +1,38 @@
+"""The RavePilot API: invitations, submissions with their clips, and webhooks; this folder's README is its contract."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from relay.apis.ravepilot.operations import OPERATIONS
+from relay.apis.ravepilot.wire import WIRE
+from relay.web.api import Api, Problem
+from relay.web.body import json_response
+
+_PATHS = ("/v1/invitations", "/v1/magic-link", "/v1/submissions", "/v1/webhooks", "/v1/webhook-deliveries")
+
+
+def owns(method: str, path: str) -> bool:
+    """Whether an error here is told as RavePilot tells it; the test ping belongs to the Webhook Relay API."""
+    if (method, path) == ("POST", "/v1/webhooks/test"):
+        return False
+    return any(path == ours or path.startswith(ours + "/") for ours in _PATHS)
+
+
+def error(problem: Problem) -> web.Response:
+    """`{error, status}`."""
+    return json_response({"error": problem.message, "status": problem.status}, problem.status, problem.headers)
+
+
+API = Api(
+    name="ravepilot",
+    title="RavePilot API",
+    description=(
+        "Invite customers to record a testimonial, read what they recorded, and have every step pushed to signed "
+        "webhooks. A customer is known by their e-mail address: inviting the same address again gives the same link."
+    ),
+    operations=OPERATIONS,
+    owns=owns,
+    error=error,
+    wire=WIRE,
+)

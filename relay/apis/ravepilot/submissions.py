@@ -1,0 +1,39 @@
+"""Submissions: listSubmissions and getSubmission."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from relay.apis.ravepilot import input, schemas
+from relay.core.errors import NotFound
+from relay.producers.testimonials import submissions
+from relay.web.auth import api_key_of
+from relay.web.body import json_response
+from relay.web.wiring import DATABASE
+
+
+async def list_submissions(request: web.Request) -> web.Response:
+    """listSubmissions: a page of the workspace's submissions, newest first."""
+    query = request.query
+    page = submissions.newest(
+        api_key_of(request).workspace_id, input.read_status(query), input.read_limit(query), input.read_offset(query)
+    )
+    found = await request.app[DATABASE].read(page)
+    answer = schemas.SubmissionList(submissions=[schemas.Submission.of(submission) for submission in found])
+    return json_response(answer.model_dump(mode="json"))
+
+
+async def get_submission(request: web.Request) -> web.Response:
+    """getSubmission: one submission with its clips; another workspace's is as unknown as one that never was."""
+    submission_id = request.match_info["id"]
+    found = None
+    if input.is_id(submission_id):
+        workspace_id = api_key_of(request).workspace_id
+        found = await request.app[DATABASE].read(submissions.with_clips(workspace_id, submission_id))
+    if found is None:
+        raise NotFound("submission not found")
+    submission, clips = found
+    answer = schemas.SubmissionDetail(
+        submission=schemas.Submission.of(submission), clips=[schemas.Clip.of(clip) for clip in clips]
+    )
+    return json_response(answer.model_dump(mode="json"))

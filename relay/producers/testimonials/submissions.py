@@ -1,0 +1,65 @@
+"""Submissions and their clips."""
+
+from __future__ import annotations
+
+from relay.producers.testimonials.model import Clip, ClipStatus, Submission, SubmissionStatus
+from relay.store.database import Row, Steps, statement, work
+
+
+def from_row(row: Row) -> Submission:
+    return Submission(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        collector_id=row["collector_id"],
+        status=SubmissionStatus(row["status"]),
+        customer_email=row["customer_email"],
+        customer_name=row["customer_name"],
+        customer_phone=row["customer_phone"],
+        hubspot_contact_id=row["hubspot_contact_id"],
+        created_at_ms=row["created_at"],
+        submitted_at_ms=row["submitted_at"],
+        approved_at_ms=row["approved_at"],
+        erased_at_ms=row["erased_at"],
+    )
+
+
+def clip_from_row(row: Row) -> Clip:
+    return Clip(
+        id=row["id"],
+        submission_id=row["submission_id"],
+        script_key=row["script_key"],
+        status=ClipStatus(row["status"]),
+        duration_ms=row["duration_ms"],
+        transcript=row["transcript"],
+        stream_video_uid=row["stream_video_uid"],
+        used_in_marketing_at_ms=row["used_in_marketing_at"],
+        created_at_ms=row["created_at"],
+    )
+
+
+@work
+def get(workspace_id: str, submission_id: str) -> Steps[Submission | None]:
+    rows = yield statement("submission_get", id=submission_id, workspace_id=workspace_id)
+    return from_row(rows[0]) if rows else None
+
+
+@work
+def with_clips(workspace_id: str, submission_id: str) -> Steps[tuple[Submission, list[Clip]] | None]:
+    """A submission of a workspace with its clips, every take, oldest first."""
+    rows = yield statement("submission_get", id=submission_id, workspace_id=workspace_id)
+    if not rows:
+        return None
+    clips = yield statement("clip_of_submission", submission_id=submission_id, workspace_id=workspace_id)
+    return from_row(rows[0]), [clip_from_row(clip) for clip in clips]
+
+
+@work
+def newest(workspace_id: str, status: SubmissionStatus | None, limit: int, offset: int) -> Steps[list[Submission]]:
+    """A page of a workspace's submissions, newest first."""
+    if status is None:
+        rows = yield statement("submission_list", workspace_id=workspace_id, n=limit, skip=offset)
+    else:
+        rows = yield statement(
+            "submission_list_by_status", workspace_id=workspace_id, status=status.value, n=limit, skip=offset
+        )
+    return [from_row(row) for row in rows]

@@ -1,0 +1,21 @@
+"""What a request finds of this domain in its application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from relay.producers.testimonials.links import Links
+from relay.producers.testimonials.mailer import Mailer
+
+
+@dataclass(frozen=True, slots=True)
+class Testimonials:
+    """The parts that stay the same while the server runs."""
+
+    links: Links
+    mailer: Mailer
+
+
+TESTIMONIALS: web.AppKey[Testimonials] = web.AppKey("testimonials")
