@@ -151,9 +151,7 @@ class WebhookRequest(BaseModel):
     ]
     events: Annotated[
         list[str] | Literal["*"],
-        Field(
-            description="Names of event types; `*` stands for all.", examples=[["clip.approved", "render.succeeded"]]
-        ),
+        Field(description="Event names; `*` stands for all.", examples=[["clip.approved", "render.succeeded"]]),
     ] = ["*"]
 
 

@@ -132,7 +132,7 @@ def _mint(
 
 
 def _reuse(wanted: Wanted, now_ms: int) -> Steps[Invited]:
-    """The same link to the same submission, whatever its state; only what was not known of the customer is filled in."""
+    """The same link to the same submission, whatever its state; of the customer only what was missing is filled in."""
     rows = yield statement(
         "invitation_of_customer", workspace_id=wanted.workspace_id, email_lower=wanted.customer.email
     )

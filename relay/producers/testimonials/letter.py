@@ -6,11 +6,25 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import cache
+
+import jinja2
 
 from relay.producers.testimonials import customer
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.mail import Mail
-from relay.producers.testimonials.templates import render
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("relay.producers.testimonials"),
+        autoescape=jinja2.select_autoescape(("html",), default=False),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def write(mail: Mail, links: Links, sender: str, now_ms: int) -> bytes:
@@ -33,6 +47,6 @@ def write(mail: Mail, links: Links, sender: str, now_ms: int) -> bytes:
     message["List-Unsubscribe"] = f"<{told['unsubscribe_url']}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(render("invitation.txt", **told))
-    message.add_alternative(render("invitation.html", **told), subtype="html")
+    message.set_content(_templates().get_template("invitation.txt").render(told))
+    message.add_alternative(_templates().get_template("invitation.html").render(told), subtype="html")
     return message.as_bytes()

@@ -1,12 +1,13 @@
 """The personal link: a signed token that is derived, not stored, so that the same customer always gets the same one.
 
-The token is no secret's storage but a credential itself. The last character of its signature has two bits to spare, so
+The token is a credential. The last character of its signature has two bits to spare, so
 four spellings of it verify: never key anything by the token's text, only by the invitation it names.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -27,11 +28,11 @@ class Named(NamedTuple):
 
 
 class Links:
-    """Makes and reads the links of one server. `public_url` is how customers reach it, without a slash at the end."""
+    """Makes and reads the links of one server. `public_url` gives the URL under which customers reach it."""
 
-    def __init__(self, secrets: Secrets, public_url: str) -> None:
+    def __init__(self, secrets: Secrets, public_url: Callable[[], str]) -> None:
         self._signer: URLSafeSerializer = secrets.signer(SALT)
-        self.public_url = public_url.rstrip("/")
+        self._public_url = public_url
 
     def token(self, invitation_id: str, token_version: int) -> str:
         """The `invite_token`: nobody's name or address is inside, for its first half is readable."""
@@ -43,14 +44,14 @@ class Links:
 
     def url(self, token: str) -> str:
         """The link itself."""
-        return f"{self.public_url}/r/{token}"
+        return f"{self._public_url()}/r/{token}"
 
     def unsubscribe_url(self, token: str) -> str:
         return f"{self.url(token)}/unsubscribe"
 
     def review_url(self, submission_id: str) -> str:
         """Where the operator sees a submission."""
-        return f"{self.public_url}/console/submissions/{submission_id}"
+        return f"{self._public_url()}/console/submissions/{submission_id}"
 
     def read(self, token: str) -> Named | None:
         """What a token names, or None when this server did not sign it."""
