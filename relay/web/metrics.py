@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _DURATIONS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -38,7 +36,7 @@ class Metrics:
             buckets=_DURATIONS_S,
             registry=self.registry,
         )
-        self._queue = Gauge("relay_queue_deliveries", "Deliveries that wait to be sent.", registry=self.registry)
+        self._under_way = Gauge("relay_deliveries_under_way", "Requests on the wire.", registry=self.registry)
         self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._delivery_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
@@ -67,9 +65,9 @@ class Metrics:
         if latency_ms is not None:
             children[1].observe(latency_ms / 1000)
 
-    def queue_is(self, count: Callable[[], float]) -> None:
-        """Where to read the length of the queue from; asked at each scrape."""
-        self._queue.set_function(count)
+    def under_way(self, count: int) -> None:
+        """So many requests to receivers are on the wire now."""
+        self._under_way.set(count)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

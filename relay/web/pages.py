@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
 from jinja2.loaders import BaseLoader, ChoiceLoader
 
+from relay import __version__
 from relay.web.operation import PUBLIC, Operation
-from relay.web.wiring import APIS
+from relay.web.wiring import APIS, CATALOGUE, SETTINGS
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -44,8 +46,54 @@ def page(template: str, status: int = 200, /, **context: Any) -> web.Response:
 
 
 async def landing(request: web.Request) -> web.Response:
-    """`/`: what runs here, and the first two calls."""
-    return page("landing.html", apis=request.app[APIS], origin=str(request.url.origin()))
+    """`/`: what runs here, and the first calls. Only those whose operation is served are shown."""
+    apis, event_types = request.app[APIS], request.app[CATALOGUE].types()
+    served = {(one.method, one.path) for api in apis for one in api.operations}
+    steps = [step for step in _steps(_origin(request)) if step.needs in served]
+    return page("landing.html", version=__version__, apis=apis, event_types=event_types, steps=steps)
+
+
+class _Step(NamedTuple):
+    title: str
+    needs: tuple[str, str]
+    text: str
+
+
+def _steps(origin: str) -> list[_Step]:
+    send = f"curl -H 'Authorization: Bearer '$KEY -H 'Content-Type: application/json' {origin}"
+    return [
+        _Step(
+            "Subscribe a hook, as Zapier, Make and n8n do:",
+            ("POST", "/api/v1/hooks"),
+            f"{send}/api/v1/hooks \\\n  -d '{_json(target_url='https://example.com/hook', event_type='clip.approved')}'",
+        ),
+        _Step(
+            "Or subscribe a webhook:",
+            ("POST", "/v1/webhooks"),
+            f"{send}/v1/webhooks \\\n  -d '{_json(url='https://example.com/hook', events=['*'])}'",
+        ),
+        _Step(
+            "Publish an event:",
+            ("POST", "/v1/events"),
+            f"{send}/v1/events \\\n  -d '{_json(type='clip.approved', payload={'clip_id': 'clip_1'})}'",
+        ),
+        _Step(
+            "Invite a customer, which publishes one too:",
+            ("POST", "/v1/invitations"),
+            f"{send}/v1/invitations \\\n  -d '{_json(customer_email='ada@example.com', send_email=False)}'",
+        ),
+        _Step("See what became of it:", ("GET", "/v1/webhook-deliveries"), f"{send}/v1/webhook-deliveries"),
+        _Step("See what became of it:", ("GET", "/v1/deliveries"), f"{send}/v1/deliveries"),
+    ]
+
+
+def _json(**members: Any) -> str:
+    return json.dumps(members)
+
+
+def _origin(request: web.Request) -> str:
+    public = request.app[SETTINGS].public_url if SETTINGS in request.app else None
+    return str(public or request.url.origin()).rstrip("/")
 
 
 async def stylesheet(request: web.Request) -> web.Response:

@@ -1,0 +1,78 @@
+"""Is it up, can it work, and how much did it do: for load balancers and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from relay import __version__
+from relay.core.errors import StoreError
+from relay.store import workspaces
+from relay.web.body import json_response
+from relay.web.operation import PUBLIC, Operation
+from relay.web.wiring import DATABASE, ENGINE, METRICS
+
+_READ_TIMEOUT_S = 2.0
+
+
+class Health(BaseModel):
+    status: Literal["healthy"]
+    version: str
+
+
+class Readiness(BaseModel):
+    status: Literal["ready", "not ready"]
+    reasons: list[str] = []
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """`healthz`: the process answers."""
+    return json_response({"status": "healthy", "version": __version__})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """`readyz`: 200 when events can be taken and are being delivered, else 503 with what is amiss."""
+    reasons = []
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_S):
+            await request.app[DATABASE].read(workspaces.get(""))
+    except TimeoutError:
+        reasons.append("the database does not answer")
+    except StoreError as error:
+        reasons.append(f"the database cannot be read: {type(error).__name__}")
+    if not request.app[ENGINE].running:
+        reasons.append("deliveries are not being sent")
+    if reasons:
+        return json_response({"status": "not ready", "reasons": reasons}, 503)
+    return json_response({"status": "ready"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """`metrics`: Prometheus' text format."""
+    numbers = request.app[METRICS]
+    numbers.under_way(request.app[ENGINE].under_way)
+    return web.Response(body=numbers.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+HEALTHZ = Operation(
+    "GET", "/v1/healthz", "healthz", "Liveness check", healthz, PUBLIC, answers={200: Health}, tag="Health"
+)
+OPERATIONS = (
+    HEALTHZ,
+    Operation(
+        "GET",
+        "/readyz",
+        "readyz",
+        "Readiness check",
+        readyz,
+        PUBLIC,
+        answers={200: Readiness, 503: Readiness},
+        tag="Health",
+    ),
+    Operation(
+        "GET", "/metrics", "metrics", "Prometheus metrics", metrics, PUBLIC, media_type="text/plain", tag="Health"
+    ),
+)

@@ -1,0 +1,117 @@
+"""Closes connections that keep the server waiting: aiohttp has no limit of its own on how slowly a request may come.
+
+Once a second it looks at every connection from outside, so that a request costs nothing more. What it reads of
+aiohttp's connection is private (`_request_count`, `_current_request`); the tests show when that changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+BODY_TIME_S = "relay.body_time_s"
+"""A handler that takes large uploads stores under this name, in its request, how many seconds the body may take."""
+
+
+_Wait = tuple[RequestHandler, int]
+"""A connection and the number of the request it waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a connection may take, and how many an address may hold."""
+
+    headers_s: float = 10.0
+    """From connecting to the end of the first request's headers."""
+    body_s: float = 30.0
+    idle_s: float = 75.0
+    """Between requests, and for the headers of the later ones: longer than what proxies keep connections for."""
+    linger_s: float = 5.0
+    """For the rest of a body that was refused."""
+    per_address: int = 1024
+    """Loopback is exempt: there it is the reverse proxy that connects, for everybody."""
+    loopback_exempt: bool = True
+    look_every_s: float = 1.0
+
+
+def watched_runner(app: web.Application, patience: Patience = Patience()) -> web.AppRunner:
+    """The runner to serve `app` with; the watch begins with its `setup` and ends with its `cleanup`."""
+    return _WatchedRunner(app, patience)
+
+
+class _WatchedRunner(web.AppRunner):
+    def __init__(self, app: web.Application, patience: Patience) -> None:
+        super().__init__(
+            app,
+            access_log=None,
+            keepalive_timeout=patience.idle_s,
+            lingering_time=patience.linger_s,
+            shutdown_timeout=10.0,
+        )
+        self._patience = patience
+        self._watch: asyncio.Task[None] | None = None
+
+    async def setup(self) -> None:
+        await super().setup()
+        self._watch = asyncio.create_task(self._look(), name="relay-watchdog")
+
+    async def cleanup(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await super().cleanup()
+
+    async def _look(self) -> None:
+        waiting: dict[_Wait, float] = {}
+        while self.server is not None:
+            await asyncio.sleep(self._patience.look_every_s)
+            waiting = self._close_the_slow(waiting)
+            self._close_the_many()
+
+    def _close_the_slow(self, before: dict[_Wait, float]) -> dict[_Wait, float]:
+        now_s = asyncio.get_running_loop().time()
+        waiting: dict[_Wait, float] = {}
+        for connection in self._connections():
+            allowed_s = _allowed_s(connection, self._patience)
+            if allowed_s is None:
+                continue
+            wait = (connection, connection._request_count)  # noqa: SLF001
+            waiting[wait] = before.get(wait, now_s)
+            if now_s - waiting[wait] >= allowed_s:
+                connection.force_close()
+        return waiting
+
+    def _close_the_many(self) -> None:
+        held: Counter[str] = Counter()
+        for connection in self._connections():  # oldest first, so that it is the newest that go
+            address = _address(connection)
+            if address is None or (self._patience.loopback_exempt and ip_address(address).is_loopback):
+                continue
+            held[address] += 1
+            if held[address] > self._patience.per_address:
+                connection.force_close()
+
+    def _connections(self) -> list[RequestHandler]:
+        return self.server.connections if self.server is not None else []
+
+
+def _allowed_s(connection: RequestHandler, patience: Patience) -> float | None:
+    """How long what this connection waits for may take; None when it does not wait for its client."""
+    if connection._request_count == 0:  # noqa: SLF001
+        return patience.headers_s
+    request = connection._current_request  # noqa: SLF001
+    if request is None or request.content.is_eof():
+        return None
+    return float(request.get(BODY_TIME_S, patience.body_s))
+
+
+def _address(connection: RequestHandler) -> str | None:
+    peer = connection.peername
+    return peer[0].partition("%")[0] if isinstance(peer, tuple) else None
