@@ -1,4 +1,4 @@
-"""Subscribe, list and unsubscribe: a hook is a subscription to one event type, made by a platform for one of its flows."""
+"""Subscribe, list and unsubscribe: a hook is a subscription to one event type, made by a platform for a flow."""
 
 from __future__ import annotations
 

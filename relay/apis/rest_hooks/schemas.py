@@ -22,7 +22,9 @@ class SubscribeBody(BaseModel):
         None, description="Apple's number or Google's package name. Required like `store`.", examples=["284882215"]
     )
     country: str | None = Field(None, description="Two-letter code of the store front; `us` when left out.")
-    source: str | None = Field(None, description="The platform: `zapier`, `make`, `n8n`, …; `api` when left out or unknown.")
+    source: str | None = Field(
+        None, description="The platform: `zapier`, `make`, `n8n`, …; `api` when left out or unknown."
+    )
     external_ref: str | None = Field(None, description="Any text of the platform's own, at most 256 characters.")
     min_stars: int | None = Field(None, ge=1, le=5, description="For `review.created`: the fewest stars, from 1.")
     max_stars: int | None = Field(None, ge=1, le=5, description="For `review.created`: the most stars, up to 5.")
@@ -92,7 +94,9 @@ class SampleEvent(BaseModel):
 
 
 class SampleQuery(BaseModel):
-    event_type: str | None = Field(None, description="Any type of `GET /api/v1/event-types`; `review.created` when left out.")
+    event_type: str | None = Field(
+        None, description="Any type of `GET /api/v1/event-types`; `review.created` when left out."
+    )
 
 
 class ErrorResponse(BaseModel):

@@ -31,7 +31,14 @@ _IDENTITY = {
     REVIEW_CREATED: ("store", "app_id", "review_id"),
     RATING_DROPPED: ("store", "app_id", "current_rating", "rating_count"),
 }
-_RECOMPUTED = ("occurred_at_unix", "observed_at_unix", "schema_version", "subscriber_id", "fingerprint", "transition_id")
+_RECOMPUTED = (
+    "occurred_at_unix",
+    "observed_at_unix",
+    "schema_version",
+    "subscriber_id",
+    "fingerprint",
+    "transition_id",
+)
 _TRIGGERS = {"below": '"threshold"', "by": '"delta"', None: "null"}
 
 
