@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ APIS: tuple[Api, ...] = (ravepilot.API, rest_hooks.API)
 FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
 """The keys that the first start makes for the workspace `default`."""
 DEFAULT_WORKSPACE = "default"
+BACKLOG = 1024
 
 log = structlog.get_logger("relay")
 
@@ -97,17 +99,18 @@ async def running(
     Raises StartError with one line when it cannot start.
     """
     catalogue = Catalogue.load(settings.sample_events)
-    guard = Guard(Allowed.parse(settings.allow_targets))
     async with contextlib.AsyncExitStack() as stack:
         database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
         first_keys = await _ensure_keys(database, settings, clock())
         await _check_secrets(database, secrets)
         _allow_many_sockets()
 
+        # Bound before anything is made: links and the guard need the port, which may be any free one.
+        listener = stack.enter_context(_bind(settings))
+        url = settings.public_url or _url_of(listener)
+        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=frozenset([listener.getsockname()[:2]]))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS])
-        # Listen before anything else is made: links and the guard need the port, which may be any free one.
-        runner = watched_runner(app)
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD] = catalogue, guard
         engine = Engine(
@@ -119,16 +122,18 @@ async def running(
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
-            chores=testimonials.chores(app),
+            chores=testimonials.mount(app, url),
         )
         app[ENGINE] = engine
         engine.on_settled(lambda batch: _count(app[METRICS], batch))
         stack.push_async_callback(engine.stop)
-        await runner.setup()
+        runner = watched_runner(app)
         stack.push_async_callback(runner.cleanup)
-        url = await _listen(runner, settings)
+        await runner.setup()
+        # What waits is taken up first: a request that is answered finds the engine at work.
         await engine.start()
-        yield Running(settings.public_url or url, first_keys, database, engine, app)
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        yield Running(url, first_keys, database, engine, app)
 
 
 async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> tuple[str, ...]:
@@ -156,15 +161,20 @@ def _allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> str:
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+def _bind(settings: Settings) -> socket.socket:
+    where = f"{settings.host}:{settings.port}"
     try:
-        await site.start()
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise StartError(f"cannot listen on {settings.host}:{settings.port}: {why}") from error
-    host, port = runner.addresses[0][:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        raise StartError(f"cannot listen on {where}: {error.strerror or error}") from error
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
 
 
 def _count(metrics: Metrics, batch: Sequence[Settled]) -> None:

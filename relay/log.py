@@ -18,8 +18,8 @@ _SECRET = re.compile(r"(rp_live_|whk_(?:live_|test_|sandbox_)?|rsk_|whsec_)[A-Za
 _BARE = re.compile(r"[^\s\"=]+")
 
 
-def configure_logging(log_format: Literal["pretty", "json"]) -> None:
-    """Send every record of level INFO and above to stderr; calling it again changes the format."""
+def configure_logging(log_format: Literal["pretty", "json"], level: int = logging.INFO) -> None:
+    """Send every record of that level and above to stderr; calling it again changes the format."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,7 +51,7 @@ def configure_logging(log_format: Literal["pretty", "json"]) -> None:
     )
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if other.get_name() != _HANDLER] + [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     logging.getLogger("aiohttp.access").disabled = True
     logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
     # It reports every run of every chore at INFO.

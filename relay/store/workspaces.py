@@ -42,6 +42,12 @@ def get(workspace_id: str) -> Steps[Workspace | None]:
 
 
 @work
+def by_name(name: str) -> Steps[Workspace | None]:
+    rows = yield statement("workspace_by_name", name=name)
+    return _workspace(rows[0]) if rows else None
+
+
+@work
 def list_all() -> Steps[list[Workspace]]:
     rows = yield statement("workspace_list")
     return [_workspace(row) for row in rows]

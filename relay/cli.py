@@ -1,0 +1,269 @@
+"""The command line: serve, try, make keys, trigger events, show the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from relay import __version__
+from relay.core.errors import InputError, NotFound, RelayError
+from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
+from relay.log import configure_logging
+from relay.settings import Settings, describe, load_settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the quickest event loop there is here."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+def _told_in_one_line(command: Callable[P, T]) -> Callable[P, T]:
+    """What goes wrong on purpose is one line for a person and a non-zero exit, never a traceback."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except RelayError as error:
+            raise click.ClickException(error.message) from None
+
+    return guarded
+
+
+def _database_options(command: Callable[P, T]) -> Callable[P, T]:
+    command = click.option("--database", metavar="URL", help="sqlite:///PATH; by default relay.db in the data folder.")(command)
+    return click.option("--data-dir", type=click.Path(path_type=Path), help="The data folder (./relay-data).")(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="relay")
+def main() -> None:
+    """Relay: a self-hosted REST Hook integration server."""
+
+
+@main.command()
+@click.option("--host", metavar="ADDRESS", help="The address to listen on (127.0.0.1).")
+@click.option("--port", type=int, help="The port to listen on (8000); 0 for any free one.")
+@_database_options
+@_told_in_one_line
+def serve(**flags: Any) -> None:
+    """Serve the APIs and deliver events, until SIGTERM or Ctrl-C."""
+    settings = load_settings(**flags)
+    configure_logging(settings.log_format)
+    run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from relay.app import DEFAULT_WORKSPACE, FIRST_PREFIXES, running
+
+    for name in settings.unknown:
+        click.echo(f"relay: {name} is set, but there is no such setting", err=True)
+    stop = _stop_on_signals()
+    async with running(settings) as relay:
+        click.echo(f"Relay {__version__} listens on {relay.url}")
+        if relay.first_keys:
+            click.echo(f'\nThe first API keys of the workspace "{DEFAULT_WORKSPACE}", shown only now:\n')
+            for prefix, key in zip(FIRST_PREFIXES, relay.first_keys, strict=True):
+                click.echo(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
+            click.echo(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or Ctrl-C; the second ends the process on the spot."""
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    return stop
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Keep the temporary folder and say where it is.")
+@_told_in_one_line
+def demo(*, keep: bool) -> None:
+    """Show the whole loop on this machine: subscribe, publish, receive, verify, retry."""
+    from relay.demo import run_demo
+
+    configure_logging("pretty", level=logging.WARNING)
+    run(run_demo(keep=keep, wait=sys.stdin.isatty()))
+
+
+@main.group()
+def keys() -> None:
+    """Make, list and revoke API keys; also while the server runs."""
+
+
+@keys.command("create")
+@click.option("--workspace", required=True, metavar="NAME", help="The workspace; made if there is none of that name.")
+@click.option("--prefix", type=click.Choice(list(DEFAULT_SCOPES)), default="rp_live_", show_default=True)
+@click.option("--scopes", metavar="A,B", help="What the key may do; by default what its prefix stands for.")
+@click.option("--label", help="A note for yourself.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_database_options
+@_told_in_one_line
+def keys_create(*, workspace: str, prefix: str, scopes: str | None, label: str | None, as_json: bool, **flags: Any) -> None:
+    """Make a key. It is shown once: only its hash is stored."""
+    chosen = _scopes(scopes) if scopes is not None else DEFAULT_SCOPES[prefix]
+    made = run(_create_key(load_settings(**flags), workspace, prefix, chosen, label))
+    if as_json:
+        click.echo(json.dumps(made))
+    else:
+        click.echo(made["key"])
+        click.echo(f"({made['id']}, workspace {workspace}, may use {', '.join(made['scopes'])}; shown only now)", err=True)
+
+
+def _scopes(text: str) -> frozenset[str]:
+    chosen = frozenset(part.strip() for part in text.split(",") if part.strip())
+    unknown = sorted(chosen - set(SCOPES))
+    if unknown or not chosen:
+        what = f'unknown scope "{unknown[0]}"' if unknown else "no scope named"
+        raise InputError(f"{what}; scopes are: {', '.join(SCOPES)}")
+    return chosen
+
+
+async def _create_key(
+    settings: Settings, workspace_name: str, prefix: str, scopes: frozenset[str], label: str | None
+) -> dict[str, Any]:
+    from relay.app import open_store, wall_clock
+    from relay.store import workspaces
+
+    if not workspace_name.strip():
+        raise InputError("the workspace needs a name")
+    async with open_store(settings, serve=False) as (database, _):
+        now_ms = wall_clock()
+        workspace, _ = await database.write(workspaces.ensure(workspace_name.strip(), now_ms))
+        key = new_key(prefix)
+        stored = await database.write(workspaces.add_key(workspace.id, key, scopes, label, now_ms))
+    if stored is None:
+        raise RelayError("that key exists already; try again")
+    return {
+        "id": stored.id,
+        "key": key,
+        "workspace": workspace.name,
+        "workspace_id": workspace.id,
+        "prefix": prefix,
+        "scopes": sorted(scopes),
+        "label": label,
+    }
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_database_options
+@_told_in_one_line
+def keys_list(*, as_json: bool, **flags: Any) -> None:
+    """List keys by id and last four characters; the keys themselves are stored nowhere."""
+    found = run(_list_keys(load_settings(**flags)))
+    if as_json:
+        click.echo(json.dumps({"keys": found}))
+        return
+    table = Table("id", "workspace", "key", "scopes", "label", "state")
+    for row in found:
+        state = "revoked" if row["revoked_at"] else "live"
+        shown = f"{row['prefix']}…{row['last4']}"
+        table.add_row(row["id"], row["workspace"], shown, " ".join(row["scopes"]), row["label"] or "", state)
+    Console().print(table)
+
+
+async def _list_keys(settings: Settings) -> list[dict[str, Any]]:
+    from relay.app import open_store
+    from relay.store import workspaces
+
+    async with open_store(settings, serve=False) as (database, _):
+        found = await database.read(workspaces.list_keys())
+    return [
+        {
+            "id": key.id,
+            "workspace": name,
+            "prefix": key.prefix,
+            "last4": key.last4,
+            "scopes": sorted(key.scopes),
+            "label": key.label,
+            "created_at": key.created_at_ms // 1000,
+            "revoked_at": key.revoked_at_ms // 1000 if key.revoked_at_ms else None,
+        }
+        for name, key in found
+    ]
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+@_database_options
+@_told_in_one_line
+def keys_revoke(*, key_id: str, **flags: Any) -> None:
+    """Revoke a key by its id; a running server refuses it within a second."""
+    run(_revoke_key(load_settings(**flags), key_id))
+    click.echo(f"{key_id} is revoked")
+
+
+async def _revoke_key(settings: Settings, key_id: str) -> None:
+    from relay.app import open_store, wall_clock
+    from relay.store import workspaces
+
+    async with open_store(settings, serve=False) as (database, _):
+        if await database.write(workspaces.revoke_key(key_id, wall_clock())) is None:
+            raise NotFound(f"there is no key with the id {key_id}; relay keys list shows them")
+
+
+@main.command()
+@click.argument("event_type")
+@click.option("--workspace", default="default", show_default=True, metavar="NAME")
+@click.option("--data", metavar="JSON", help="An object whose members replace those of the sample.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_database_options
+@_told_in_one_line
+def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool, **flags: Any) -> None:
+    """Publish the catalogue's sample event of a type, for real."""
+    from relay.trigger import trigger_sample
+
+    published = run(trigger_sample(load_settings(**flags), event_type, workspace, data))
+    count = len(published.subscription_ids)
+    if as_json:
+        click.echo(json.dumps({"event_id": published.event.id, "event_type": event_type, "deliveries": count}))
+    else:
+        click.echo(f"{event_type} published as {published.event.id}; {count} subscription{'' if count == 1 else 's'} get it")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--host", metavar="ADDRESS")
+@click.option("--port", type=int)
+@_database_options
+@_told_in_one_line
+def settings(*, as_json: bool, **flags: Any) -> None:
+    """Show the effective settings, secrets hidden."""
+    rows = describe(load_settings(**flags))
+    if as_json:
+        click.echo(json.dumps({row.name: {"value": row.value_shown, "source": row.source} for row in rows}))
+        return
+    table = Table("setting", "value", "from", "what it does")
+    for row in rows:
+        table.add_row(row.name, row.value_shown, row.source, row.help)
+    Console().print(table)
