@@ -23,7 +23,7 @@ def mount(app: web.Application, public_url: str) -> list[Chore]:
     `public_url` is how customers reach this server. Raises StartError when the mail settings cannot be used.
     """
     settings = app[SETTINGS]
-    links = Links(app[SECRETS], lambda: public_url)
+    links = Links(app[SECRETS], public_url)
     server = parse_server(settings.smtp_url.get_secret_value()) if settings.smtp_url else None
     mailer = Mailer(app[DATABASE], links, app[CLOCK], server, settings.mail_from)
     app[TESTIMONIALS] = Testimonials(links, mailer)

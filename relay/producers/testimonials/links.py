@@ -7,7 +7,6 @@ four spellings of it verify: never key anything by the token's text, only by the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -28,9 +27,9 @@ class Named(NamedTuple):
 
 
 class Links:
-    """Makes and reads the links of one server. `public_url` gives the URL under which customers reach it."""
+    """Makes and reads the links of one server. `public_url` is how customers reach it, without a slash at the end."""
 
-    def __init__(self, secrets: Secrets, public_url: Callable[[], str]) -> None:
+    def __init__(self, secrets: Secrets, public_url: str) -> None:
         self._signer: URLSafeSerializer = secrets.signer(SALT)
         self._public_url = public_url
 
@@ -44,14 +43,14 @@ class Links:
 
     def url(self, token: str) -> str:
         """The link itself."""
-        return f"{self._public_url()}/r/{token}"
+        return f"{self._public_url}/r/{token}"
 
     def unsubscribe_url(self, token: str) -> str:
         return f"{self.url(token)}/unsubscribe"
 
     def review_url(self, submission_id: str) -> str:
         """Where the operator sees a submission."""
-        return f"{self._public_url()}/console/submissions/{submission_id}"
+        return f"{self._public_url}/console/submissions/{submission_id}"
 
     def read(self, token: str) -> Named | None:
         """What a token names, or None when this server did not sign it."""
