@@ -12,7 +12,7 @@ Key = tuple[str, str, int]
 IDLE_S = 15.0
 """Shorter than what common servers keep an idle connection open, so that few are found dead."""
 MAX_IDLE = 512
-MAX_IDLE_PER_KEY = 32
+MAX_IDLE_PER_KEY = 64
 
 
 class Pool:

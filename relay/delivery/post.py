@@ -44,10 +44,10 @@ class Poster:
         pool: Pool | None = None,
     ) -> None:
         self._guard = guard
-        self._resolver = resolver or Resolver(threads=dns_threads)
-        self._pool = pool or Pool()
+        self._resolver = Resolver(threads=dns_threads) if resolver is None else resolver
+        self._pool = Pool() if pool is None else pool
         # TLS sessions are not resumed: asyncio has no way to hand one in. Kept connections save the handshakes instead.
-        self._ssl_context = ssl_context or trusting_context()
+        self._ssl_context = trusting_context() if ssl_context is None else ssl_context
 
     async def post(self, request: SignedRequest) -> Outcome:
         """What came of a POST; nothing a receiver or a network does is raised.
@@ -162,7 +162,7 @@ def _bytes_of(request: SignedRequest, target: Target) -> bytes:
     count = len(request.headers)
     if headers.count("\r") != count or headers.count("\n") != count or "\0" in headers:
         raise ValueError("a header has a line break or NUL in it")
-    if any(name.lower() in _OURS for name, _ in request.headers):
+    if not _OURS.isdisjoint([name.lower() for name, _ in request.headers]):
         raise ValueError("a header is set that belongs to the sender")
     length = b"Content-Length: %d\r\n" % len(request.body)
     return b"".join((target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n", request.body))
