@@ -1,0 +1,158 @@
+"""How the process starts, refuses to start, and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import KEY
+from tests.receiver import Receiver
+from tests.whole.process import environment, free_port, serve
+
+
+async def _relay(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "relay",
+        *arguments,
+        env=environment(**settings),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_second_serve_on_the_same_file_refuses_to_start_and_names_the_process(tmp_path: Path) -> None:
+    async with serve(tmp_path, free_port()) as server:
+        code, out, err = await _relay("serve", "--port", "0", "--data-dir", str(tmp_path))
+
+    assert code == 1
+    assert out == ""
+    assert f"already served by process {server.process.pid}" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+async def test_a_start_that_fails_says_why_in_one_line_and_exits_at_once(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.db"
+    junk.write_bytes(b"this is no database, and long enough not to be taken for an empty one" * 20)
+    port = free_port()
+    cases = [
+        (("--database", f"sqlite:///{junk}"), {}, "junk.db"),
+        ((), {"port": "eighty"}, "RELAY_PORT must be"),
+        ((), {"allow_targets": "not/a/network"}, "RELAY_ALLOW_TARGETS"),
+        ((), {"data_dir": "/proc/nowhere"}, "/proc/nowhere"),
+        (("--database", "postgresql://localhost/relay"), {}, "PostgreSQL"),
+    ]
+    async with serve(tmp_path / "running", port):
+        cases.append((("--port", str(port)), {}, f"cannot listen on 127.0.0.1:{port}"))
+        for arguments, settings, expected in cases:
+            code, out, err = await _relay("serve", *arguments, **{"data_dir": str(tmp_path / "other"), **settings})
+            assert code == 1, (arguments, settings)
+            assert expected in err, err
+            assert len(err.strip().splitlines()) == 1, err
+            assert out == ""
+    assert junk.read_bytes().startswith(b"this is no database"), "a file that is no database is never touched"
+
+
+async def test_the_first_start_prints_the_keys_once(tmp_path: Path) -> None:
+    async def output_of_a_start() -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "relay", "serve", "--port", "0", "--data-dir", str(tmp_path)),
+            env=environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(20):
+                line = (await process.stdout.readline()).decode()
+                process.terminate()
+                rest = (await process.stdout.read()).decode()
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return line + rest
+
+    first, second = await output_of_a_start(), await output_of_a_start()
+
+    for prefix in ("rp_live_", "whk_live_", "rsk_"):
+        assert first.count(f"  {prefix}") == 1
+        assert prefix not in second
+    assert "listens on http://127.0.0.1:" in second
+
+
+async def test_sigterm_lets_requests_that_are_under_way_finish(tmp_path: Path, receiver: Receiver) -> None:
+    """What was on the wire is recorded, so the next start does not send it again."""
+    port = free_port()
+    async with serve(tmp_path, port) as server:
+        await server.post("/v1/webhooks", {"url": receiver.url("/slow/1")})
+        await server.post("/v1/magic-link", {"customer_email": "dana@example.com"})
+        await receiver.wait_for(1)
+        started = time.monotonic()
+        assert await server.stop() == 0
+        assert time.monotonic() - started < 15
+
+    async with serve(tmp_path, port) as server:
+        async with server.session.get(
+            f"{server.url}/v1/webhook-deliveries", headers={"X-API-Key": KEY}
+        ) as response:
+            [delivery] = (await response.json())["deliveries"]
+        await asyncio.sleep(0.5)
+    assert delivery["status"] == "delivered"
+    assert len(receiver.received()) == 1
+
+
+async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, receiver: Receiver) -> None:
+    """The command line shares the file: a new key works, a revoked one stops within a second, a trigger is sent."""
+    async with serve(tmp_path, free_port()) as server:
+        data = ("--data-dir", str(tmp_path))
+        code, out, _ = await _relay("keys", "create", "--workspace", "default", "--json", *data)
+        made = json.loads(out)
+        assert code == 0
+        headers = {"X-API-Key": made["key"]}
+
+        async def status() -> int:
+            async with server.session.get(f"{server.url}/v1/webhooks", headers=headers) as response:
+                return response.status
+
+        assert await status() == 200
+        await server.post("/v1/webhooks", {"url": receiver.url("/ok"), "events": ["clip.approved"]})
+        code, out, _ = await _relay("trigger", "clip.approved", "--json", *data)
+        assert (code, json.loads(out)["deliveries"]) == (0, 1)
+        await receiver.wait_for(1)
+        assert json.loads(receiver.received()[0].body)["event"] == "clip.approved"
+
+        code, out, _ = await _relay("keys", "revoke", made["id"], *data)
+        assert code == 0
+        async with asyncio.timeout(3):
+            while await status() == 200:
+                await asyncio.sleep(0.1)
+        assert await status() == 401
+
+        code, out, _ = await _relay("keys", "list", "--json", *data)
+        assert made["key"] not in out
+        assert any(key["id"] == made["id"] and key["revoked_at"] for key in json.loads(out)["keys"])
+
+
+async def test_the_demo_shows_the_loop_and_exits_0_without_a_terminal() -> None:
+    code, out, err = await _relay("demo")
+
+    assert code == 0, err
+    assert "All signatures verified." in out
+    assert out.count("✓") == 7
