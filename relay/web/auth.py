@@ -27,7 +27,7 @@ FAILURES_A_MINUTE = 300
 """How many wrong keys one address may send a minute before it is told to wait. A right key always works."""
 
 _BEARER = re.compile(r"bearer[ \t]+(\S+)", re.IGNORECASE)
-_API_KEY = "relay.api_key"
+_API_KEY = web.RequestKey("relay.api_key", ApiKey)
 
 T = TypeVar("T")
 
@@ -108,5 +108,4 @@ async def authenticate(request: web.Request, scope: str, key: str | None) -> Api
 
 def api_key_of(request: web.Request) -> ApiKey:
     """The key a request came with, after it was checked."""
-    key: ApiKey = request[_API_KEY]
-    return key
+    return request[_API_KEY]

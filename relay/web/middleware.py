@@ -24,7 +24,7 @@ _log = structlog.get_logger("relay.web")
 
 _SERVER = "relay"
 """The name in the metrics of what belongs to no API: health, documents, pages."""
-_ANSWER_HEADERS = "relay.answer_headers"
+_ANSWER_HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("relay.answer_headers")
 _SLASHES = re.compile(r"//+")
 
 
@@ -35,7 +35,7 @@ class _Route(NamedTuple):
 
 def answer_headers(request: web.Request) -> dict[str, str]:
     """Headers the answer to this request will carry, whatever it becomes. Changing the dictionary changes them."""
-    headers: dict[str, str] | None = request.get(_ANSWER_HEADERS)
+    headers = request.get(_ANSWER_HEADERS)
     if headers is None:
         headers = request[_ANSWER_HEADERS] = {}
     return headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -45,55 +46,52 @@ def page(template: str, status: int = 200, /, **context: Any) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
 
 
+class _Step(NamedTuple):
+    title: str
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+
+
+_STEPS = (
+    _Step(
+        "Subscribe a hook, as Zapier, Make and n8n do:",
+        "POST",
+        "/api/v1/hooks",
+        {"target_url": "https://example.com/hook", "event_type": "clip.approved"},
+    ),
+    _Step("Or a webhook:", "POST", "/v1/webhooks", {"url": "https://example.com/hook", "events": ["*"]}),
+    _Step("Publish an event:", "POST", "/v1/events", {"type": "clip.approved", "payload": {"clip_id": "clip_1"}}),
+    _Step(
+        "Invite a customer, which is an event too:",
+        "POST",
+        "/v1/invitations",
+        {"customer_email": "ada@example.com", "send_email": False},
+    ),
+    _Step("See what became of it:", "GET", "/v1/webhook-deliveries"),
+    _Step("And over the other API:", "GET", "/v1/deliveries"),
+)
+
+
 async def landing(request: web.Request) -> web.Response:
     """`/`: what runs here, and the first calls. Only those whose operation is served are shown."""
     apis, event_types = request.app[APIS], request.app[CATALOGUE].types()
     served = {(one.method, one.path) for api in apis for one in api.operations}
-    steps = [step for step in _steps(_origin(request)) if step.needs in served]
+    origin = _origin(request)
+    steps = [(step.title, _curl(step, origin)) for step in _STEPS if (step.method, step.path) in served]
     return page("landing.html", version=__version__, apis=apis, event_types=event_types, steps=steps)
 
 
-class _Step(NamedTuple):
-    title: str
-    needs: tuple[str, str]
-    text: str
-
-
-def _steps(origin: str) -> list[_Step]:
-    send = f"curl -H 'Authorization: Bearer '$KEY -H 'Content-Type: application/json' {origin}"
-    return [
-        _Step(
-            "Subscribe a hook, as Zapier, Make and n8n do:",
-            ("POST", "/api/v1/hooks"),
-            f"{send}/api/v1/hooks \\\n  -d '{_json(target_url='https://example.com/hook', event_type='clip.approved')}'",
-        ),
-        _Step(
-            "Or subscribe a webhook:",
-            ("POST", "/v1/webhooks"),
-            f"{send}/v1/webhooks \\\n  -d '{_json(url='https://example.com/hook', events=['*'])}'",
-        ),
-        _Step(
-            "Publish an event:",
-            ("POST", "/v1/events"),
-            f"{send}/v1/events \\\n  -d '{_json(type='clip.approved', payload={'clip_id': 'clip_1'})}'",
-        ),
-        _Step(
-            "Invite a customer, which publishes one too:",
-            ("POST", "/v1/invitations"),
-            f"{send}/v1/invitations \\\n  -d '{_json(customer_email='ada@example.com', send_email=False)}'",
-        ),
-        _Step("See what became of it:", ("GET", "/v1/webhook-deliveries"), f"{send}/v1/webhook-deliveries"),
-        _Step("See what became of it:", ("GET", "/v1/deliveries"), f"{send}/v1/deliveries"),
-    ]
-
-
-def _json(**members: Any) -> str:
-    return json.dumps(members)
+def _curl(step: _Step, origin: str) -> str:
+    lines = [f"curl {origin}{step.path}", '-H "Authorization: Bearer $KEY"']
+    if step.body is not None:
+        lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(step.body)}'"]
+    return " \\\n  ".join(lines)
 
 
 def _origin(request: web.Request) -> str:
-    public = request.app[SETTINGS].public_url if SETTINGS in request.app else None
-    return str(public or request.url.origin()).rstrip("/")
+    # The Host header is whatever the client sent: shown to it as text, never parsed.
+    return request.app[SETTINGS].public_url or f"{request.scheme}://{request.headers.get('Host', 'localhost')}"
 
 
 async def stylesheet(request: web.Request) -> web.Response:

@@ -15,8 +15,8 @@ from ipaddress import ip_address
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-BODY_TIME_S = "relay.body_time_s"
-"""A handler that takes large uploads stores under this name, in its request, how many seconds the body may take."""
+BODY_TIME_S: web.RequestKey[float] = web.RequestKey("relay.body_time_s")
+"""A handler that takes large uploads stores under this key, in its request, how many seconds the body may take."""
 
 
 _Wait = tuple[RequestHandler, int]
@@ -106,10 +106,10 @@ def _allowed_s(connection: RequestHandler, patience: Patience) -> float | None:
     """How long what this connection waits for may take; None when it does not wait for its client."""
     if connection._request_count == 0:  # noqa: SLF001
         return patience.headers_s
-    request = connection._current_request  # noqa: SLF001
+    request: web.BaseRequest | None = connection._current_request  # noqa: SLF001
     if request is None or request.content.is_eof():
         return None
-    return float(request.get(BODY_TIME_S, patience.body_s))
+    return request.get(BODY_TIME_S, patience.body_s)
 
 
 def _address(connection: RequestHandler) -> str | None:
