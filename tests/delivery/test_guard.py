@@ -41,18 +41,23 @@ def test_a_public_https_target_is_kept_byte_for_byte(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "stored", "head"),
+    ("url", "stored", "line"),
     [
-        ("https://bücher.de/ü?ß=é", "https://xn--bcher-kva.de/%C3%BC?%C3%9F=%C3%A9", b"POST /%C3%BC?%C3%9F=%C3%A9 HTTP/1.1\r\nHost: xn--bcher-kva.de\r\n"),
-        ("https://bücher.de:8443/%2f", "https://xn--bcher-kva.de:8443/%2f", b"POST /%2f HTTP/1.1\r\nHost: xn--bcher-kva.de:8443\r\n"),
-        ("https://example.com/日本", "https://example.com/%E6%97%A5%E6%9C%AC", b"POST /%E6%97%A5%E6%9C%AC HTTP/1.1\r\nHost: example.com\r\n"),
-        ("https://ｅｘａｍｐｌｅ。com/", "https://example.com/", b"POST / HTTP/1.1\r\nHost: example.com\r\n"),
+        (
+            "https://bücher.de/ü?ß=é",
+            "https://xn--bcher-kva.de/%C3%BC?%C3%9F=%C3%A9",
+            b"POST /%C3%BC?%C3%9F=%C3%A9 HTTP/1.1",
+        ),
+        ("https://bücher.de:8443/%2f", "https://xn--bcher-kva.de:8443/%2f", b"POST /%2f HTTP/1.1"),
+        ("https://example.com/日本", "https://example.com/%E6%97%A5%E6%9C%AC", b"POST /%E6%97%A5%E6%9C%AC HTTP/1.1"),
+        ("https://ｅｘａｍｐｌｅ。com/", "https://example.com/", b"POST / HTTP/1.1"),
     ],
-)  # fmt: skip
-def test_characters_beyond_ascii_are_encoded_once_and_the_result_is_stable(url: str, stored: str, head: bytes) -> None:
+)
+def test_characters_beyond_ascii_are_encoded_once_and_the_result_is_stable(url: str, stored: str, line: bytes) -> None:
     assert STRICT.check_target(url) == stored
     assert STRICT.check_target(stored) == stored
-    assert parse_target(stored).head == parse_target(url).head == head
+    assert parse_target(stored).head == parse_target(url).head
+    assert parse_target(url).head.startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +74,25 @@ def test_the_request_line_carries_the_path_and_query_as_given(url: str, head: by
     assert STRICT.target(url).head == head
 
 
-PRIVATE_V4 = """0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255 127.0.0.1 127.1.2.3
-    127.255.255.255 168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.192
-    192.0.2.1 192.88.99.1 192.168.0.1 192.168.255.255 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1
-    239.255.255.255 240.0.0.1 255.255.255.255""".split()
-PUBLIC_V4 = """1.1.1.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.1 168.63.129.15 168.63.129.17
-    169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 191.255.255.255 192.0.1.0 192.88.98.1 192.167.255.255 192.169.0.0
-    198.17.255.255 198.20.0.0 203.0.112.255 223.255.255.255""".split()
-PRIVATE_V6 = """:: ::1 ::7f00:1 ::ffff:0:0 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:7f00:1 ::ffff:0:127.0.0.1
-    64:ff9b::7f00:1 64:ff9b::127.0.0.1 64:ff9b:1::1 100::1 1fff:ffff::1 2001::1 2001:0:4136:e378::1 2001:10::1 2001:1ff::1
-    2001:db8::1 2002::1 2002:7f00:1::1 2002:a9fe:a9fe::1 3fff::1 3fff:fff::1 4000::1 5f00::1 fc00::1 fd00::1 fd00:ec2::254
-    fdff::1 fe80::1 febf::1 fec0::1 ff00::1 ff02::1 ffff::1""".split()
-PUBLIC_V6 = "2001:200::1 2001:4860:4860::8888 2003::1 2606:4700::1 2a00:1450::1 3ffe::1 ::ffff:8.8.8.8".split()
+PRIVATE_V4 = """
+    0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255 127.0.0.1 127.1.2.3
+    127.255.255.255 168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255
+    192.0.0.1 192.0.0.192 192.0.2.1 192.88.99.1 192.168.0.1 192.168.255.255 198.18.0.1 198.19.255.255
+    198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255
+""".split()  # noqa: SIM905
+PUBLIC_V4 = """
+    1.1.1.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.1 168.63.129.15
+    168.63.129.17 169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 191.255.255.255 192.0.1.0 192.88.98.1
+    192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 203.0.112.255 223.255.255.255
+""".split()  # noqa: SIM905
+PRIVATE_V6 = """
+    :: ::1 ::7f00:1 ::ffff:0:0 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:7f00:1
+    ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b::127.0.0.1 64:ff9b:1::1 100::1 1fff:ffff::1 2001::1
+    2001:0:4136:e378::1 2001:10::1 2001:1ff::1 2001:db8::1 2002::1 2002:7f00:1::1 2002:a9fe:a9fe::1 3fff::1
+    3fff:fff::1 4000::1 5f00::1 fc00::1 fd00::1 fd00:ec2::254 fdff::1 fe80::1 febf::1 fec0::1 ff00::1 ff02::1
+    ffff::1
+""".split()  # noqa: SIM905
+PUBLIC_V6 = "2001:200::1 2001:4860:4860::8888 2003::1 2606:4700::1 2a00:1450::1 3ffe::1 ::ffff:8.8.8.8".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("address", PRIVATE_V4 + PRIVATE_V6)
@@ -102,21 +114,49 @@ def test_the_neighbours_of_the_private_ranges_are_public(address: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "localhost", "127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "1.1.1.1/32", " 1.1.1.1", "1.1.1.1\n", "1.1.1.1.",
-     "fe80::1%lo", "2606:4700::1%eth0", "[::1]", "example.com", "1.1.1", "::ffff:127.0.0.1%1", "１.1.1.1", "01.1.1.1"],
-)  # fmt: skip
+    [
+        "",
+        "localhost",
+        "127.1",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "2130706433",
+        "1.1.1.1/32",
+        " 1.1.1.1",
+        "1.1.1.1\n",
+        "1.1.1.1.",
+        "fe80::1%lo",
+        "2606:4700::1%eth0",
+        "[::1]",
+        "example.com",
+        "1.1.1",
+        "::ffff:127.0.0.1%1",
+        "１.1.1.1",
+        "01.1.1.1",
+    ],
+)
 def test_what_is_not_plainly_an_address_is_never_connected_to(text: str) -> None:
     assert not Guard(Allowed.parse("0.0.0.0/0,::/0")).allowed_address(text, 443, "example.com")
 
 
-ODD_NUMBERS = """2130706433 017700000001 0x7f000001 0x7f.1 0x7F.0.0.1 127.1 127.0.1 0177.0.0.1 127.0.0.01 0127.0.0.1 127.0.0.0x1
-    127.0.0.1.1 256.0.0.1 127.0.0.256 1.2.3 0 0x 00 1 4294967295 4294967296 0xffffffffff 0xa9fea9fe 0251.0376.0251.0376
-    169.254.43518 2852039166 example.1 example.0x7f example.com.0 １２７.1 ①②⑦.1""".split()
+ODD_NUMBERS = """
+    2130706433 017700000001 0x7f000001 0x7f.1 0x7F.0.0.1 127.1 127.0.1 0177.0.0.1 127.0.0.01 0127.0.0.1
+    127.0.0.0x1 127.0.0.1.1 256.0.0.1 127.0.0.256 1.2.3 0 0x 00 1 4294967295 4294967296 0xffffffffff
+    0xa9fea9fe 0251.0376.0251.0376 169.254.43518 2852039166 example.1 example.0x7f example.com.0 １２７.1 ①②⑦.1
+""".split()  # noqa: SIM905
 USER_TRICKS = [
-    "https://user@example.com/", "https://user:pass@example.com/", "https://example.com@127.0.0.1/",
-    "https://127.0.0.1@example.com/", "https://@example.com/", "https://:@example.com/", "https://example.com:443@127.0.0.1/",
-    "https://a@b@c.com/", "https://[::1]@example.com/", "https://example.com%40127.0.0.1/", "https://example.com%2f@127.0.0.1/",
-]  # fmt: skip
+    "https://user@example.com/",
+    "https://user:pass@example.com/",
+    "https://example.com@127.0.0.1/",
+    "https://127.0.0.1@example.com/",
+    "https://@example.com/",
+    "https://:@example.com/",
+    "https://example.com:443@127.0.0.1/",
+    "https://a@b@c.com/",
+    "https://[::1]@example.com/",
+    "https://example.com%40127.0.0.1/",
+    "https://example.com%2f@127.0.0.1/",
+]
 PORT_TRICKS = [
     f"https://example.com:{port}/"
     for port in ("0", "00", "65536", "99999", "123456", "-1", "+443", "4 43", "0x1bb", "443a", "٤٤٣", "443:443", "")
@@ -124,14 +164,50 @@ PORT_TRICKS = [
 HOST_TRICKS = [
     f"https://{host}/"
     for host in (
-        "", ".", "..", ".example.com", "a..example.com", "example..", "-example.com", "example-.com", "exa mple.com",
-        "exa%6dple.com", "127.0.0.1%00.example.com", "example.com%23", "a" * 64 + ".com", ("a" * 60 + ".") * 5 + "com",
-        "[::1", "::1", "[::1]a", "[::g]", "[1.2.3.4]", "[]", "[v1.x]", "[::1%25lo]", "[fe80::1%eth0]", "[fe80::1%25eth0]",
-        "[::ffff:1.2.3.256]", "exam<ple.com", "exam\"ple.com", "exam|ple.com", "exam^ple.com", "a,b.com", "a;b.com",
-        "a'b.com", "a(b).com", "a!b.com", "a$b.com", "a&b.com", "a=b.com", "a+b.com", "a*b.com", "a~b.com", "\u200b.com",
+        "",
+        ".",
+        "..",
+        ".example.com",
+        "a..example.com",
+        "example..",
+        "-example.com",
+        "example-.com",
+        "exa mple.com",
+        "exa%6dple.com",
+        "127.0.0.1%00.example.com",
+        "example.com%23",
+        "a" * 64 + ".com",
+        ("a" * 60 + ".") * 5 + "com",
+        "[::1",
+        "::1",
+        "[::1]a",
+        "[::g]",
+        "[1.2.3.4]",
+        "[]",
+        "[v1.x]",
+        "[::1%25lo]",
+        "[fe80::1%eth0]",
+        "[fe80::1%25eth0]",
+        "[::ffff:1.2.3.256]",
+        "exam<ple.com",
+        'exam"ple.com',
+        "exam|ple.com",
+        "exam^ple.com",
+        "a,b.com",
+        "a;b.com",
+        "a'b.com",
+        "a(b).com",
+        "a!b.com",
+        "a$b.com",
+        "a&b.com",
+        "a=b.com",
+        "a+b.com",
+        "a*b.com",
+        "a~b.com",
+        "\u200b.com",
         "ex\u00adample\u2044.com/\u2028",
     )
-]  # fmt: skip
+]
 SEPARATORS = [
     f"https://{a}{middle}{b}"
     for a, b in (("example.com", "127.0.0.1/"), ("127.0.0.1", "example.com/"))
@@ -148,19 +224,41 @@ CONTROLS = [
     )
 ]
 NOT_URLS = [
-    "", "x", "example.com", "//example.com/", "/path", "https:", "https:/", "https://", "https:///", "https:///path",
-    "https:example.com", "https:/example.com", "https://?x", "https://#x", "https//example.com", "://example.com",
-    "https://example.com#", "https://example.com/#fragment", "https://example.com/?a#b", "https;//example.com",
-]  # fmt: skip
+    "",
+    "x",
+    "example.com",
+    "//example.com/",
+    "/path",
+    "https:",
+    "https:/",
+    "https://",
+    "https:///",
+    "https:///path",
+    "https:example.com",
+    "https:/example.com",
+    "https://?x",
+    "https://#x",
+    "https//example.com",
+    "://example.com",
+    "https://example.com#",
+    "https://example.com/#fragment",
+    "https://example.com/?a#b",
+    "https;//example.com",
+]
 
 
 @pytest.mark.parametrize(
     "url",
     [
         *[f"https://{number}{dot}/" for number in ODD_NUMBERS for dot in ("", ".")],
-        *USER_TRICKS, *PORT_TRICKS, *HOST_TRICKS, *SEPARATORS, *CONTROLS, *NOT_URLS,
+        *USER_TRICKS,
+        *PORT_TRICKS,
+        *HOST_TRICKS,
+        *SEPARATORS,
+        *CONTROLS,
+        *NOT_URLS,
     ],
-)  # fmt: skip
+)
 def test_what_two_programs_could_read_differently_is_malformed(url: str) -> None:
     for guard in (STRICT, Guard(Allowed.parse("0.0.0.0/0,::/0,example.com"))):
         with pytest.raises(TargetError) as caught:
@@ -201,8 +299,11 @@ def test_a_url_may_be_long_but_not_endless() -> None:
         assert caught.value.kind is TargetFault.TOO_LONG
 
 
-LOCAL_NAMES = """localhost LOCALHOST localhost. a.localhost intranet n8n printer.local metadata.google.internal hooks.internal
-    router.lan nas.home x.corp x.private x.localdomain x.intranet router.home.arpa home.arpa ｌｏｃａｌｈｏｓｔ ⓛocalhost""".split()
+LOCAL_NAMES = """
+    localhost LOCALHOST localhost. a.localhost intranet n8n printer.local metadata.google.internal
+    hooks.internal router.lan nas.home x.corp x.private x.localdomain x.intranet router.home.arpa home.arpa
+    ｌｏｃａｌｈｏｓｔ ⓛocalhost
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -239,7 +340,7 @@ def test_ports_of_other_protocols_are_refused(port: int) -> None:
         ("[fd00:ec2::254]:80", "http://[fd00:ec2::254]/"),
         (" , 192.168.1.5 ,, 10.0.0.0/8 ", "http://10.9.8.7/"),
     ],
-)  # fmt: skip
+)
 def test_the_allow_list_opens_what_it_names(allowed: str, url: str) -> None:
     assert Guard(Allowed.parse(allowed)).check_target(url) == url
 
@@ -261,7 +362,7 @@ def test_the_allow_list_opens_what_it_names(allowed: str, url: str) -> None:
         ("fe80::/10", "https://[fe80::1]/"),
         ("0.0.0.0/0", "https://[::ffff:169.254.169.254]/"),
     ],
-)  # fmt: skip
+)
 def test_the_allow_list_opens_nothing_else(allowed: str, url: str) -> None:
     with pytest.raises(TargetError) as caught:
         Guard(Allowed.parse(allowed)).check_target(url)
@@ -288,9 +389,30 @@ def test_the_servers_own_address_is_no_target_unless_allowed() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/8:0", "10.0.0.0/8:65536", "10.0.0.0/8:x", "http://x", "a b", "*.internal", "x:y:z",
-     "[::1", "[::1]:x", "[fd00::/8]443", "fd00::/129", "127.1", "0x7f.1", "-x", "x..y", "/8", ":80", "a/b", "a" * 64],
-)  # fmt: skip
+    [
+        "10.0.0.0/33",
+        "10.0.0.1/8",
+        "10.0.0.0/8:0",
+        "10.0.0.0/8:65536",
+        "10.0.0.0/8:x",
+        "http://x",
+        "a b",
+        "*.internal",
+        "x:y:z",
+        "[::1",
+        "[::1]:x",
+        "[fd00::/8]443",
+        "fd00::/129",
+        "127.1",
+        "0x7f.1",
+        "-x",
+        "x..y",
+        "/8",
+        ":80",
+        "a/b",
+        "a" * 64,
+    ],
+)
 def test_a_bad_entry_stops_the_start_and_is_named(entry: str) -> None:
     with pytest.raises(StartError, match="RELAY_ALLOW_TARGETS") as caught:
         Allowed.parse(f"127.0.0.1,{entry}")
