@@ -82,9 +82,8 @@ async def serve(folder: Path, **settings: Any) -> AsyncIterator[Relay]:
         "allow_targets": "127.0.0.0/8",
         "retry_delays": "0.05,0.05",
     } | settings
-    async with running(Settings(**given)) as server:
-        async with aiohttp.ClientSession() as session:
-            yield Relay(server, f"http://127.0.0.1:{given['port'] or URL(server.url).port}", session, key)
+    async with running(Settings(**given)) as server, aiohttp.ClientSession() as session:
+        yield Relay(server, f"http://127.0.0.1:{given['port'] or URL(server.url).port}", session, key)
 
 
 @pytest.fixture
