@@ -24,18 +24,19 @@ MAX_ANSWER = 64 * 1024
 BODY_WAIT_S = 2.0
 """How long the rest of a snippet may take once the headers are in: the status has decided by then."""
 
-_KEPT = frozenset(
-    {
-        b"cache-control",
-        b"content-length",
-        b"content-type",
-        b"date",
-        b"retry-after",
-        b"server",
-        b"x-correlation-id",
-        b"x-request-id",
-    }
-)
+_KEPT = {
+    name.encode("ascii"): name
+    for name in (
+        "cache-control",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "server",
+        "x-correlation-id",
+        "x-request-id",
+    )
+}
 
 
 class ExchangeFailed(Exception):
@@ -53,7 +54,7 @@ class Answer:
     """What was read of an answer, as raw bytes."""
 
     status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
     """Those worth keeping, lower-case names."""
     body: bytes = b""
 
@@ -158,9 +159,9 @@ class Connection(asyncio.Protocol):
             return
         self._header_count += 1
         self._header_bytes += len(name) + len(value) + 4
-        name = name.lower()
-        if name in _KEPT and len(self._answer.headers) < len(_KEPT):
-            self._answer.headers.append((name, value))
+        kept = _KEPT.get(name.lower())
+        if kept is not None and len(self._answer.headers) < len(_KEPT):
+            self._answer.headers.append((kept, value))
 
     def on_headers_complete(self) -> None:
         if self._headers_in:

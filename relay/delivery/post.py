@@ -169,14 +169,14 @@ def _bytes_of(request: SignedRequest, target: Target) -> bytes:
 
 
 def _outcome(started: float, answer: Answer) -> Outcome:
-    headers = tuple([(name.decode("ascii"), _clean(value)[:MAX_HEADER_VALUE]) for name, value in answer.headers])
+    headers = tuple([(name, _clean(value)[:MAX_HEADER_VALUE]) for name, value in answer.headers])
     return Outcome(
         status=answer.status,
         error_code=None,
         latency_ms=_since_ms(started),
         headers=headers,
         snippet=_clean(answer.body[:MAX_SNIPPET]),
-        retry_after=next((value for name, value in headers if name == "retry-after"), None),
+        retry_after=dict(headers).get("retry-after"),
     )
 
 
