@@ -52,7 +52,7 @@ class _WatchedRunner(web.AppRunner):
             access_log=None,
             keepalive_timeout=patience.idle_s,
             lingering_time=patience.linger_s,
-            shutdown_timeout=10.0,
+            shutdown_timeout=3.0,
         )
         self._patience = patience
         self._watch: asyncio.Task[None] | None = None
@@ -109,7 +109,8 @@ def _allowed_s(connection: RequestHandler, patience: Patience) -> float | None:
     request: web.BaseRequest | None = connection._current_request  # noqa: SLF001
     if request is None or request.content.is_eof():
         return None
-    return request.get(BODY_TIME_S, patience.body_s)
+    allowed_s: float = request.get(BODY_TIME_S, patience.body_s)
+    return allowed_s
 
 
 def _address(connection: RequestHandler) -> str | None:
