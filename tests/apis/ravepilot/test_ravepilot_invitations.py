@@ -11,7 +11,7 @@ import pytest
 
 from relay.producers.testimonials import collectors, submissions
 from relay.store.database import Steps, statement, work
-from tests.apis.ravepilot.conftest import Relay, serve
+from tests.apis.ravepilot.serving import Relay, serve
 from tests.receiver import Receiver
 
 DANA = {"customer_email": "dana@example.com", "customer_name": "Dana Whitlock", "customer_phone": "(415) 555-0142"}

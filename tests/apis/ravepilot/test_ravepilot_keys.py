@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apis.ravepilot.conftest import Relay
+from tests.apis.ravepilot.serving import Relay
 
 CALLS = [
     ("POST", "/v1/invitations", "invitations"),

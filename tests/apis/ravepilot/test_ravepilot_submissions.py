@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.apis.ravepilot.conftest import Relay
+from tests.apis.ravepilot.serving import Relay
 
 
 async def _invite(relay: Relay, count: int) -> list[str]:

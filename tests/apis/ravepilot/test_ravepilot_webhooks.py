@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.apis.ravepilot.conftest import Relay
+from tests.apis.ravepilot.serving import Relay
 from tests.receiver import Receiver
 
 URL = "https://hooks.example.com/ravepilot"
