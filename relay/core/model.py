@@ -171,7 +171,9 @@ class Claimed:
     id: str
     event_id: str
     event_type: str
-    body: str
+    body_number: int
+    body: str | None
+    """None for a large one: it is read when its turn to be sent has come."""
     attempts_made: int
     created_at_ms: int
     subscription: Subscription
@@ -214,6 +216,8 @@ class ErrorCode(StrEnum):
     BAD_RESPONSE = "bad_response"
     """What came back was not HTTP, or had no end to its headers."""
     TARGET_REFUSED = "target_refused"
+    SIGNING_ERROR = "signing_error"
+    """The stored signing secret cannot be opened: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def _claimed(row: Row, subscription: Subscription) -> Claimed:
         id=row["id"],
         event_id=row["event_id"],
         event_type=row["event_type"],
+        body_number=row["body_number"],
         body=row["body"],
         attempts_made=row["attempts_made"],
         created_at_ms=row["created_at"],

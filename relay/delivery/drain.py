@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
-from relay.core.errors import StoreError
-from relay.core.model import Attempt, Claimed, DeliveryState, Outcome
+from relay.core.errors import RelayError, StoreError
+from relay.core.model import Attempt, Claimed, DeliveryState, ErrorCode, Outcome
 from relay.core.retry import judge, probe_after_ms
 from relay.core.wire import Wire
 from relay.delivery.claim import Found, Wanted, claim
-from relay.delivery.lanes import NEVER_MS, Lane, Timers, Turns
+from relay.delivery.lanes import IN_FLIGHT, NEVER_MS, Lane, Timers, Turns
 from relay.delivery.pace import pace_of
 from relay.delivery.post import Poster
 from relay.delivery.settle import Settled, Settler
 from relay.delivery.sign import Signer
 from relay.delivery.slots import Share, Slots
-from relay.store import deliveries
+from relay.store import deliveries, events
 from relay.store.database import Database
 
 PAGE = 64
@@ -54,12 +54,14 @@ class Drain:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._latest_ms = 0
+        self._wall_ms = 0
+        self._ahead_ms = 0
         self._wires = wires
         self._signer = signer
         self._poster = poster
         self._settler = settler
         self._slots = Slots(concurrency)
+        self._lane_limit = max(1, min(IN_FLIGHT, concurrency // 4))
         self._lanes: dict[str, Lane] = {}
         self._hungry = Turns()
         self._ready = Turns()
@@ -76,7 +78,7 @@ class Drain:
         for subscription_id in subscription_ids:
             lane = self._lanes.get(subscription_id)
             if lane is None:
-                lane = self._lanes[subscription_id] = Lane(subscription_id)
+                lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit)
             lane.due_at_ms = 0
             self._consider(lane)
         self._woken.set()
@@ -95,7 +97,7 @@ class Drain:
         for subscription_id, due_at_ms in await self._database.read(deliveries.waiting()):
             lane = self._lanes.get(subscription_id)
             if lane is None:
-                lane = self._lanes[subscription_id] = Lane(subscription_id, due_at_ms=due_at_ms)
+                lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit, due_at_ms=due_at_ms)
             elif not lane.held:
                 lane.due_at_ms = min(lane.due_at_ms, due_at_ms)
             self._consider(lane)
@@ -151,9 +153,13 @@ class Drain:
     # Choosing.
 
     def _now(self) -> int:
-        # A wall clock that steps back must not make what was due wait again.
-        self._latest_ms = max(self._latest_ms, self._clock())
-        return self._latest_ms
+        # When the wall clock steps back, the engine's time goes on from where it was: what was due stays due, and what
+        # falls due in a minute does so in a minute.
+        wall_ms = self._clock()
+        if wall_ms < self._wall_ms:
+            self._ahead_ms += self._wall_ms - wall_ms
+        self._wall_ms = wall_ms
+        return wall_ms + self._ahead_ms
 
     def _consider(self, lane: Lane) -> None:
         """Put a lane where it belongs now: in turn to send, in turn to claim, or on a timer."""
@@ -247,9 +253,17 @@ class Drain:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         attempted_at_ms = self._clock()
+        signature = ""
         try:
-            request, signature = self._signer.sign(claimed, attempted_at_ms)
+            body = claimed.body
+            if body is None:
+                body = await self._database.read(events.body(claimed.event_id, claimed.body_number))
+            request, signature = self._signer.sign(claimed, body, attempted_at_ms)
             outcome = await self._poster.post(request)
+        except RelayError as error:
+            # Nothing was sent. It is recorded as a failure, so that it is seen and comes again at its time.
+            log.error("a delivery cannot be signed", delivery_id=claimed.id, error=error.message)
+            outcome = Outcome(status=None, error_code=ErrorCode.SIGNING_ERROR, latency_ms=0)
         finally:
             self._slots.release(claimed.id, lane.workspace_id)
             lane.under_way -= 1

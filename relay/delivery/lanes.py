@@ -15,7 +15,7 @@ from relay.core.model import Claimed
 from relay.delivery.pace import Pace
 
 IN_FLIGHT = 32
-"""How many requests one target may have under way."""
+"""How many requests one target may have under way, where the limit for all leaves room for more than one target."""
 NEVER_MS = 2**62
 
 
@@ -24,6 +24,8 @@ class Lane:
     """One subscription's claimed deliveries. `eq=False`: a lane is itself, whatever it holds."""
 
     subscription_id: str
+    limit: int
+    """How many requests it may have under way while its target answers."""
     workspace_id: str = ""
     """Known from the first claim on; until then the lane takes its turns with the others that are new."""
     waiting: deque[Claimed] = field(default_factory=deque)
@@ -44,7 +46,7 @@ class Lane:
 
     @property
     def capacity(self) -> int:
-        return 1 if self.failures else IN_FLIGHT
+        return 1 if self.failures else self.limit
 
     def forget_waiting(self) -> None:
         """Let go of what is claimed but not sent: it stays pending in the database and is claimed again."""

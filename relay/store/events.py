@@ -45,6 +45,14 @@ def get(workspace_id: str, event_id: str) -> Steps[Event | None]:
 
 
 @work
+def body(event_id: str, number: int) -> Steps[str]:
+    """One of the bodies of an event."""
+    rows = yield statement("body_get", event_id=event_id, number=number)
+    text: str = rows[0]["body"]
+    return text
+
+
+@work
 def expire(workspace_id: str, before_ms: int, limit: int) -> Steps[int]:
     """Delete up to `limit` events older than that with all that hangs on them; how many there were.
 

@@ -12,8 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+_log = structlog.get_logger("relay.web")
 
 BODY_TIME_S: web.RequestKey[float] = web.RequestKey("relay.body_time_s")
 """A handler that takes large uploads stores under this key, in its request, how many seconds the body may take."""
@@ -72,8 +75,11 @@ class _WatchedRunner(web.AppRunner):
         waiting: dict[_Wait, float] = {}
         while self.server is not None:
             await asyncio.sleep(self._patience.look_every_s)
-            waiting = self._close_the_slow(waiting)
-            self._close_the_many()
+            try:
+                waiting = self._close_the_slow(waiting)
+                self._close_the_many()
+            except Exception:
+                _log.exception("watchdog_failed")  # it must not end: nothing else limits slow clients
 
     def _close_the_slow(self, before: dict[_Wait, float]) -> dict[_Wait, float]:
         now_s = asyncio.get_running_loop().time()

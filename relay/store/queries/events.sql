@@ -8,6 +8,9 @@ SELECT * FROM events WHERE workspace_id = :workspace_id AND id = :id;
 -- name: body_add
 INSERT INTO bodies (event_id, number, body) VALUES (:event_id, :number, :body);
 
+-- name: body_get
+SELECT body FROM bodies WHERE event_id = :event_id AND number = :number;
+
 -- name: event_expire
 -- An event goes when it is old and nothing of it still waits; its bodies, deliveries and attempts go with it.
 DELETE FROM events

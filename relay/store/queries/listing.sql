@@ -1,0 +1,99 @@
+-- Pages of lists, newest first. Each has the index that gives its order; a filter without one of its own is applied on
+-- the way. `:before` is the id the last page ended with, or a text above all of them.
+
+-- name: event_page
+WITH page AS MATERIALIZED (
+    SELECT * FROM events
+    WHERE workspace_id = :workspace_id AND id < :before AND id >= :after_id AND created_at > :after
+    ORDER BY workspace_id DESC, id DESC
+    LIMIT :n
+), counted AS (
+    SELECT d.event_id, COUNT(*) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
+        COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead
+    FROM page JOIN deliveries d ON d.event_id = page.id
+    GROUP BY d.event_id
+)
+SELECT page.*, counted.total, counted.succeeded, counted.dead
+FROM page LEFT JOIN counted ON counted.event_id = page.id
+ORDER BY page.id DESC;
+
+-- name: event_page_of_type
+WITH page AS MATERIALIZED (
+    SELECT * FROM events
+    WHERE workspace_id = :workspace_id AND type = :type AND id < :before AND id >= :after_id AND created_at > :after
+    ORDER BY workspace_id DESC, type DESC, id DESC
+    LIMIT :n
+), counted AS (
+    SELECT d.event_id, COUNT(*) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
+        COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead
+    FROM page JOIN deliveries d ON d.event_id = page.id
+    GROUP BY d.event_id
+)
+SELECT page.*, counted.total, counted.succeeded, counted.dead
+FROM page LEFT JOIN counted ON counted.event_id = page.id
+ORDER BY page.id DESC;
+
+-- name: event_counts
+SELECT COUNT(*) AS total, COUNT(CASE WHEN state = 'success' THEN 1 END) AS succeeded,
+    COUNT(CASE WHEN state = 'dead' THEN 1 END) AS dead
+FROM deliveries WHERE event_id = :event_id;
+
+-- name: subscription_page
+SELECT * FROM subscriptions
+WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND id < :before
+  AND (
+    CAST(:state AS TEXT) IS NULL
+    OR :state = CASE
+        WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'active'
+    END
+  )
+ORDER BY workspace_id DESC, id DESC
+LIMIT :n;
+
+-- name: delivery_page
+SELECT * FROM deliveries
+WHERE workspace_id = :workspace_id AND id < :before AND (CAST(:state AS TEXT) IS NULL OR state = :state)
+ORDER BY workspace_id DESC, id DESC
+LIMIT :n;
+
+-- name: delivery_page_pending
+SELECT * FROM deliveries
+WHERE workspace_id = :workspace_id AND state = 'pending' AND id < :before
+ORDER BY workspace_id DESC, id DESC
+LIMIT :n;
+
+-- name: delivery_page_dead
+SELECT * FROM deliveries
+WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
+ORDER BY workspace_id DESC, id DESC
+LIMIT :n;
+
+-- name: delivery_page_of_subscription
+SELECT * FROM deliveries
+WHERE subscription_id = :subscription_id AND workspace_id = :workspace_id AND id < :before
+  AND (CAST(:state AS TEXT) IS NULL OR state = :state)
+ORDER BY subscription_id DESC, id DESC
+LIMIT :n;
+
+-- name: delivery_page_of_event
+-- An event has one delivery for each subscription: few enough to be sorted.
+SELECT * FROM deliveries
+WHERE event_id = :event_id AND workspace_id = :workspace_id AND id < :before
+  AND (CAST(:subscription_id AS TEXT) IS NULL OR subscription_id = :subscription_id)
+  AND (CAST(:state AS TEXT) IS NULL OR state = :state)
+ORDER BY id DESC
+LIMIT :n;
+
+-- name: dead_letter_page
+SELECT * FROM deliveries
+WHERE workspace_id = :workspace_id AND state = 'dead' AND completed_at >= :since
+  AND (completed_at, id) < (:before_at, :before)
+ORDER BY workspace_id DESC, completed_at DESC, id DESC
+LIMIT :n;
+
+-- name: dead_letter_page_of_subscription
+SELECT * FROM deliveries
+WHERE subscription_id = :subscription_id AND workspace_id = :workspace_id AND state = 'dead' AND completed_at >= :since
+  AND (completed_at, id) < (:before_at, :before)
+ORDER BY subscription_id DESC, completed_at DESC, id DESC
+LIMIT :n;
