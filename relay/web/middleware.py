@@ -81,8 +81,6 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
                 if route.api is not None and route.api.admit is not None:
                     await route.api.admit(request)
             response = await handler(request)
-        except ConnectionError:
-            response = web.Response(status=499)  # the client has gone: nobody will see this
         except web.HTTPException as error:
             if error.status < 400:
                 raise
@@ -112,13 +110,16 @@ def _finish(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _refusal(request: web.Request, error: Exception, route: _Route | None, apis: tuple[Api, ...]) -> web.StreamResponse:
+    transport = request.transport
+    if isinstance(error, ConnectionError) and (transport is None or transport.is_closing()):
+        return web.Response(status=499)  # the client has gone: nobody will see this
     problem = problem_of(error)
     if problem is None:
         # The path and the query may hold credentials, the body anything: the name of the operation must do.
         _log.error("request_failed", operation=route.operation.operation_id if route else None, exc_info=error)
         problem = UNEXPECTED
-    if request.writer.output_size > 0 and request.transport is not None:
-        request.transport.close()  # half an answer is out: only the end of the connection can tell the client
+    if request.writer.output_size > 0 and transport is not None:
+        transport.close()  # half an answer is out: only the end of the connection can tell the client
     response = _shaped(request, problem, _api_of(request, route, apis))
     response.headers.update(problem.headers)
     return response

@@ -83,6 +83,8 @@ async def fail(request: web.Request) -> web.Response:
     match request.match_info["how"]:
         case "bug":
             raise ZeroDivisionError("secret-looking details")
+        case "peer":
+            raise ConnectionResetError("another server hung up")
         case "conflict":
             raise errors.Conflict("it has ended")
         case "busy":
