@@ -50,6 +50,7 @@ class Call:
     """A request on its connection: what a behaviour answers."""
 
     request: Received
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     number: int
     """The first request of a connection is 1."""
@@ -101,6 +102,10 @@ class Receiver:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
         await asyncio.sleep(0)
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._tasks)
 
     def url(self, path: str = "/ok", host: str = "127.0.0.1") -> str:
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
@@ -157,7 +162,7 @@ class Receiver:
         unread = behaviour.startswith(("/early", "/never-read"))
         body = b"" if unread else await reader.readexactly(length)
         request = Received(method, path, headers, body, time.monotonic(), connection)
-        call = Call(request, writer, number, len(self.received(path)))
+        call = Call(request, reader, writer, number, len(self.received(path)))
         self.requests.append(request)
         self._changed.set()
         name, *arguments = behaviour.partition("?")[0].strip("/").split("/")
@@ -225,9 +230,11 @@ class Receiver:
         await call.answer()
 
     async def _on_hang(self, call: Call) -> None:
-        await asyncio.Event().wait()
+        await call.reader.read()
+        raise Hangup
 
-    _on_never_read = _on_hang
+    async def _on_never_read(self, call: Call) -> None:
+        await asyncio.Event().wait()
 
     async def _on_early(self, call: Call, status: str) -> None:
         await call.answer(int(status))

@@ -45,9 +45,17 @@ class Resolver:
     name and a name that hung is asked next on threads of its own, dead names do not take the threads of the living.
     """
 
-    def __init__(self, lookup: Lookup = system_lookup, *, threads: int = 32, limit_s: float = LIMIT_S) -> None:
+    def __init__(
+        self,
+        lookup: Lookup = system_lookup,
+        *,
+        threads: int = 32,
+        limit_s: float = LIMIT_S,
+        keep_failure_s: float = KEEP_FAILURE_S,
+    ) -> None:
         self._lookup = lookup
         self._limit_s = limit_s
+        self._keep_failure_s = keep_failure_s
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="relay-dns")
         self._slow_threads = ThreadPoolExecutor(max(1, threads // 8), thread_name_prefix="relay-dns-slow")
         self._slow: OrderedDict[str, None] = OrderedDict()
@@ -96,7 +104,7 @@ class Resolver:
             self._remember(host, tuple(running.result()), "the name has no address")
 
     def _remember(self, host: str, addresses: tuple[str, ...], failure: str) -> _Known:
-        keep_s = KEEP_S if addresses else KEEP_FAILURE_S
+        keep_s = KEEP_S if addresses else self._keep_failure_s
         known = _Known(asyncio.get_running_loop().time() + keep_s, addresses, failure)
         _put(self._known, host, known)
         return known

@@ -177,6 +177,12 @@ async def test_a_dripping_body_is_cut_when_the_time_for_the_snippet_is_over(rece
     assert outcome.latency_ms >= 390
 
 
+async def test_a_dripping_body_does_not_use_up_a_long_timeout(receiver: Receiver, poster: Poster) -> None:
+    outcome = await poster.post(request_to(receiver.url("/drip-body/0.2"), timeout_s=15))
+    assert (outcome.status, outcome.error_code) == (200, None)
+    assert outcome.latency_ms < 10_000
+
+
 async def test_an_early_answer_counts_and_its_connection_is_not_used_again(receiver: Receiver, poster: Poster) -> None:
     outcome = await poster.post(request_to(receiver.url("/early/413"), body=b"x" * 8_000_000))
     assert (outcome.status, outcome.error_code) == (413, None)
@@ -184,8 +190,9 @@ async def test_an_early_answer_counts_and_its_connection_is_not_used_again(recei
     assert receiver.connections == 2
 
 
-async def test_a_switch_of_protocols_is_no_success(receiver: Receiver, poster: Poster) -> None:
-    outcome = await poster.post(request_to(receiver.url("/switch")))
+@pytest.mark.parametrize("path", ["/switch", "/status/101"])
+async def test_a_switch_of_protocols_is_no_success(receiver: Receiver, poster: Poster, path: str) -> None:
+    outcome = await poster.post(request_to(receiver.url(path)))
     assert (outcome.status, outcome.error_code) == (101, None)
     await poster.post(request_to(receiver.url()))
     assert receiver.connections == 2
@@ -249,8 +256,7 @@ async def test_a_cancelled_post_closes_its_connection(receiver: Receiver, poster
     post.cancel()
     with pytest.raises(asyncio.CancelledError):
         await post
-    await poster.post(request_to(receiver.url()))
-    assert receiver.connections == 2
+    await until(lambda: receiver.open_connections == 0)
 
 
 # --- kept connections
@@ -416,6 +422,30 @@ async def test_names_that_hang_do_not_delay_the_others(receiver: Receiver) -> No
     finally:
         release.set()
         await poster.close()
+
+
+async def test_a_name_that_hung_waits_apart_the_next_time() -> None:
+    release = threading.Event()
+
+    def lookup(host: str) -> list[str]:
+        if host == "hang":
+            release.wait(20)
+        return ["127.0.0.1"]
+
+    resolver = Resolver(lookup, threads=1, limit_s=0.1, keep_failure_s=0)
+    with pytest.raises(LookupFailed, match="took longer"):
+        await resolver.addresses("hang")
+    release.set()
+    await until(lambda: not resolver._running)
+    resolver._known.clear()
+    release.clear()
+    hanging = asyncio.create_task(resolver.addresses("hang"))
+    await asyncio.sleep(0)
+    assert await resolver.addresses("healthy") == ("127.0.0.1",)
+    with pytest.raises(LookupFailed, match="took longer"):
+        await hanging
+    release.set()
+    resolver.close()
 
 
 async def test_a_slow_look_up_counts_against_the_timeout() -> None:
