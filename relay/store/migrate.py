@@ -40,13 +40,15 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
         "CREATE TABLE IF NOT EXISTS migrations "
         "(number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
     )
-    # Under the write lock from the first look on: two programs that start together must not both migrate.
     applied = _applied(connection)
     newest = migrations[-1].number
     if applied and max(applied) > newest:
         raise StartError(
             f"{path} was written by a newer Relay (schema {max(applied)}, this one knows {newest}); upgrade Relay"
         )
+    for migration in migrations:
+        if applied.get(migration.number, migration.checksum) != migration.checksum:
+            raise StartError(f"the schema of {path} differs from this release in {migration.number:04d}_{migration.name}")
     missing = [migration for migration in migrations if migration.number not in applied]
     if not missing:
         return
@@ -54,6 +56,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
         _copy(connection, path.with_name(f"{path.name}.before-{missing[0].number:04d}"))
     connection.execute("BEGIN IMMEDIATE")
     try:
+        # Looked at again under the lock: two programs that start together must not both migrate.
         applied = _applied(connection)
         for migration in migrations:
             if migration.number in applied:
@@ -68,8 +71,8 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
         raise
 
 
-def _applied(connection: sqlite3.Connection) -> set[int]:
-    return {number for (number,) in connection.execute("SELECT number FROM migrations").fetchall()}
+def _applied(connection: sqlite3.Connection) -> dict[int, str]:
+    return {row[0]: row[1] for row in connection.execute("SELECT number, checksum FROM migrations").fetchall()}
 
 
 def _statements(text: str) -> list[str]:
