@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from relay.apis.ravepilot import input, schemas
+from relay.apis.ravepilot import schemas
+from relay.apis.ravepilot.input import read_collector_id, read_customer, read_send_email
 from relay.producers.testimonials import invitations
 from relay.producers.testimonials.invitations import Wanted
 from relay.producers.testimonials.model import InvitationSource
@@ -28,9 +29,9 @@ async def _invite(request: web.Request, source: InvitationSource) -> web.Respons
     app = request.app
     testimonials, engine = app[TESTIMONIALS], app[ENGINE]
     body = await json_object(request)
-    customer = input.read_customer(body)
-    collector_id = input.read_collector_id(body)
-    wants_mail = source is InvitationSource.API and input.read_send_email(body)
+    customer = read_customer(body)
+    collector_id = read_collector_id(body)
+    wants_mail = source is InvitationSource.API and read_send_email(body)
     wanted = Wanted(
         workspace_id=api_key_of(request).workspace_id,
         customer=customer,

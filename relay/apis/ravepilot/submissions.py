@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from relay.apis.ravepilot import input, schemas
+from relay.apis.ravepilot import schemas
+from relay.apis.ravepilot.input import is_id, read_limit, read_offset, read_status
 from relay.core.errors import NotFound
 from relay.producers.testimonials import submissions
 from relay.web.auth import api_key_of
@@ -16,7 +17,7 @@ async def list_submissions(request: web.Request) -> web.Response:
     """listSubmissions: a page of the workspace's submissions, newest first."""
     query = request.query
     page = submissions.newest(
-        api_key_of(request).workspace_id, input.read_status(query), input.read_limit(query), input.read_offset(query)
+        api_key_of(request).workspace_id, read_status(query), read_limit(query), read_offset(query)
     )
     found = await request.app[DATABASE].read(page)
     answer = schemas.SubmissionList(submissions=[schemas.Submission.of(submission) for submission in found])
@@ -27,7 +28,7 @@ async def get_submission(request: web.Request) -> web.Response:
     """getSubmission: one submission with its clips; another workspace's is as unknown as one that never was."""
     submission_id = request.match_info["id"]
     found = None
-    if input.is_id(submission_id):
+    if is_id(submission_id):
         workspace_id = api_key_of(request).workspace_id
         found = await request.app[DATABASE].read(submissions.with_clips(workspace_id, submission_id))
     if found is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from relay.apis.ravepilot import input, schemas
+from relay.apis.ravepilot import schemas
+from relay.apis.ravepilot.input import is_id, read_events, read_url
 from relay.apis.ravepilot.wire import WIRE
 from relay.core import ids
 from relay.core.model import Subscription
@@ -22,8 +23,8 @@ async def create_webhook(request: web.Request) -> web.Response:
     """createWebhook: subscribe. The secret is in this answer and in no other."""
     app = request.app
     body = await json_object(request)
-    url = input.read_url(body, app[GUARD])
-    events = input.read_events(body, app[CATALOGUE].ids())
+    url = read_url(body, app[GUARD])
+    events = read_events(body, app[CATALOGUE].ids())
     secret = new_secret()
     now_ms = app[CLOCK]()
     subscription = Subscription(
@@ -56,7 +57,7 @@ async def delete_webhook(request: web.Request) -> web.Response:
     app = request.app
     webhook_id = request.match_info["id"]
     deleted = False
-    if input.is_id(webhook_id):
+    if is_id(webhook_id):
         workspace_id = api_key_of(request).workspace_id
         deleted = await app[DATABASE].write(subscriptions.remove(workspace_id, webhook_id, WIRE.api, app[CLOCK]()))
     if deleted:

@@ -36,6 +36,7 @@ class Mailer:
         self._sender = sender
         self._one_at_a_time = asyncio.Lock()
         self._woken: asyncio.Task[None] | None = None
+        self._wanted = False
         self._said_missing = False
 
     @property
@@ -52,8 +53,17 @@ class Mailer:
 
     def wake(self) -> None:
         """Something was queued: send it now, without making anybody wait for it."""
+        self._wanted = True
         if self._woken is None or self._woken.done():
-            self._woken = asyncio.create_task(self.send_due())
+            self._woken = asyncio.create_task(self._send_soon())
+
+    async def _send_soon(self) -> None:
+        while self._wanted:  # what is queued while the last mail goes out must not wait for the next tick
+            self._wanted = False
+            try:
+                await self.send_due()
+            except Exception:
+                log.exception("mail put off")
 
     async def send_due(self) -> None:
         """Send all that is due; the chore that retries."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from tests.apis.ravepilot.serving import Relay, serve
+from tests.apis.ravepilot.client import Relay
+from tests.conftest import StartRelay
 
 
 @pytest.fixture
-async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    async with serve(tmp_path) as relay:
-        yield relay
+async def relay(start_relay: StartRelay) -> AsyncIterator[Relay]:
+    """It tries a delivery three times."""
+    async with start_relay(retry_delays="0.05,0.05") as server:
+        yield Relay(server)

@@ -18,6 +18,7 @@ class MailServer:
 
     def __init__(self) -> None:
         self.port = 0
+        self._arrived = asyncio.Condition()
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.dialogues = 0
@@ -29,17 +30,19 @@ class MailServer:
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
 
-    async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_RCPT(  # noqa: N802 (the library's name)
+        self, server: SMTP, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
         self.dialogues += 1
         answer = self.rcpt_answers.pop(0) if self.rcpt_answers else "250 OK"
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
         answer = self.data_answers.pop(0) if self.data_answers else "250 OK"
         if answer == "cut":
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return "250 never heard"
         if answer.startswith("250"):
@@ -47,13 +50,14 @@ class MailServer:
             assert isinstance(mail, EmailMessage)
             self.mails.append(mail)
             self.recipients += envelope.rcpt_tos
+            async with self._arrived:
+                self._arrived.notify_all()
         return answer
 
     async def until(self, count: int) -> None:
         """Wait until so many mails were taken."""
-        async with asyncio.timeout(20):
-            while len(self.mails) < count:
-                await asyncio.sleep(0.01)
+        async with asyncio.timeout(20), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.mails) >= count)
 
 
 @contextlib.asynccontextmanager

@@ -96,7 +96,8 @@ async def test_a_mail_says_who_asks_and_how_to_be_left_alone(outbox: Outbox, ser
         part = received.get_body((kind,))
         assert part is not None
         text = part.get_content()
-        assert link in text and "Dana" in text
+        assert link in text
+        assert "Dana" in text
 
 
 async def test_a_hostile_name_stays_text(outbox: Outbox, server: MailServer) -> None:
@@ -104,9 +105,12 @@ async def test_a_hostile_name_stays_text(outbox: Outbox, server: MailServer) -> 
     await outbox.invite(name="<b>Dana</b>\r\nBcc:eve@example.com")
     await outbox.mailer.send_due()
     (received,) = server.mails
-    assert received["Bcc"] is None and server.recipients == ["dana@example.com"]
+    assert received["Bcc"] is None
+    assert server.recipients == ["dana@example.com"]
     html = received.get_body(("html",))
-    assert html is not None and "&lt;b&gt;Dana" in html.get_content() and "<b>" not in html.get_content()
+    assert html is not None
+    assert "&lt;b&gt;Dana" in html.get_content()
+    assert "<b>" not in html.get_content()
 
 
 async def test_a_refusal_for_now_is_tried_again_later_and_later(outbox: Outbox, server: MailServer) -> None:
@@ -116,7 +120,8 @@ async def test_a_refusal_for_now_is_tried_again_later_and_later(outbox: Outbox, 
     for wait_s in (60, 300, 1800):
         await outbox.mailer.send_due()
         record = await outbox.record(invited)
-        assert record is not None and record.state is MailState.QUEUED
+        assert record is not None
+        assert record.state is MailState.QUEUED
         assert record.next_attempt_at_ms == outbox.now_ms + wait_s * 1000
         await outbox.mailer.send_due()  # not before its time
         outbox.now_ms += wait_s * 1000
@@ -136,7 +141,8 @@ async def test_a_mail_that_nobody_takes_fails_and_inviting_again_queues_it_again
         outbox.now_ms += wait_s * 1000
     assert await outbox.state(invited) is MailState.FAILED
     again = await outbox.invite()
-    assert again.reused and again.mail_queued
+    assert again.reused
+    assert again.mail_queued
     await outbox.mailer.send_due()
     assert await outbox.state(invited) is MailState.SENT
 
@@ -147,7 +153,8 @@ async def test_a_refusal_for_good_is_not_tried_again(outbox: Outbox, server: Mai
     invited = await outbox.invite()
     await outbox.mailer.send_due()
     record = await outbox.record(invited)
-    assert record is not None and record.state is MailState.FAILED
+    assert record is not None
+    assert record.state is MailState.FAILED
     assert "550" in (record.last_error or "")
 
 
@@ -198,7 +205,8 @@ async def test_a_customer_who_was_invited_without_mail_can_be_mailed_later(outbo
     invited = await outbox.invite(send=False)
     assert await outbox.state(invited) is None
     again = await outbox.invite()
-    assert again.reused and again.mail_queued
+    assert again.reused
+    assert again.mail_queued
 
 
 async def test_parallel_senders_send_each_mail_once(outbox: Outbox, server: MailServer) -> None:

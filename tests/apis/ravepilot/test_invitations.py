@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from relay.producers.testimonials import collectors, submissions
-from relay.store.database import Steps, statement, work
-from tests.apis.ravepilot.serving import Relay, serve
+from relay.store import workspaces
+from tests.apis.ravepilot.client import Relay
+from tests.conftest import StartRelay
 from tests.receiver import Receiver
 
 DANA = {"customer_email": "dana@example.com", "customer_name": "Dana Whitlock", "customer_phone": "(415) 555-0142"}
@@ -26,7 +27,8 @@ async def test_inviting_answers_with_link_token_and_submission(relay: Relay) -> 
     assert answer.body["link"] == f"{relay.url}/r/{answer.body['invite_token']}"
     submission = answer.body["submission"]
     assert submission.pop("id").startswith("sub_")
-    assert isinstance(submission["created_at"], int) and submission.pop("created_at") < 10**11
+    assert isinstance(submission["created_at"], int)
+    assert submission.pop("created_at") < 10**11
     assert submission == {
         "status": "in_progress",
         "customer_phone": "4155550142",
@@ -199,14 +201,16 @@ async def test_magic_link_ignores_send_email(relay: Relay) -> None:
 
 async def test_a_collector_is_chosen_once_and_must_be_active(relay: Relay) -> None:
     other = await relay.client_of("other")
-    workspace_id = await _workspace_id(relay, "default")
+    workspace, _ = await relay.database.write(workspaces.ensure("default", 1))
+    workspace_id = workspace.id
     campaign = await relay.database.write(collectors.add(workspace_id, "Spring", None, 1))
     invited = await relay.client.post("/v1/invitations", DANA | {"collector_id": campaign.id})
     submission_id = invited.body["submission"]["id"]
     # Another campaign does not move the customer.
     await relay.client.post("/v1/invitations", DANA)
     stored = await relay.database.read(submissions.get(workspace_id, submission_id))
-    assert stored is not None and stored.collector_id == campaign.id
+    assert stored is not None
+    assert stored.collector_id == campaign.id
 
     foreign = await other.post("/v1/invitations", DANA | {"collector_id": campaign.id})
     assert (foreign.status, foreign.body["error"]) == (400, COLLECTOR)
@@ -215,26 +219,16 @@ async def test_a_collector_is_chosen_once_and_must_be_active(relay: Relay) -> No
     assert (closed.status, closed.body["error"]) == (400, COLLECTOR)
 
 
-@work
-def _by_name(name: str) -> Steps[str]:
-    rows = yield statement("workspace_by_name", name=name)
-    found: str = rows[0]["id"]
-    return found
-
-
-async def _workspace_id(relay: Relay, name: str) -> str:
-    return await relay.database.read(_by_name(name))
-
-
-async def test_the_public_url_of_the_settings_is_in_the_link(tmp_path: Path, unused_tcp_port: int) -> None:
-    async with serve(tmp_path, port=unused_tcp_port, public_url="https://stories.example.com/") as relay:
-        answer = await relay.client.post("/v1/invitations", DANA)
+async def test_the_public_url_of_the_settings_is_in_the_link(start_relay: StartRelay, unused_tcp_port: int) -> None:
+    async with start_relay(port=unused_tcp_port, public_url="https://stories.example.com/") as server:
+        server.url = f"http://127.0.0.1:{unused_tcp_port}"
+        answer = await Relay(server).client.post("/v1/invitations", DANA)
         assert answer.body["link"] == f"https://stories.example.com/r/{answer.body['invite_token']}"
 
 
-async def test_the_link_is_the_same_after_a_restart(tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_the_link_is_the_same_after_a_restart(start_relay: StartRelay, unused_tcp_port: int) -> None:
     links = []
     for _ in range(2):
-        async with serve(tmp_path, port=unused_tcp_port) as relay:
-            links.append((await relay.client.post("/v1/invitations", DANA)).body["link"])
+        async with start_relay(port=unused_tcp_port) as server:
+            links.append((await Relay(server).client.post("/v1/invitations", DANA)).body["link"])
     assert links[0] == links[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apis.ravepilot.serving import Relay
+from tests.apis.ravepilot.client import Relay
 
 CALLS = [
     ("POST", "/v1/invitations", "invitations"),
@@ -20,10 +20,12 @@ CALLS = [
 
 @pytest.mark.parametrize(("method", "path", "scope"), CALLS)
 async def test_every_call_needs_a_key_with_its_scope(relay: Relay, method: str, path: str, scope: str) -> None:
-    nobody = await relay.client_without_key().call(method, path)
+    nobody = await relay.client_without_key.call(method, path)
     assert (nobody.status, nobody.body) == (401, {"error": "missing or malformed API key", "status": 401})
 
-    stranger = await relay.client.call(method, path, headers={"Authorization": "Bearer rp_live_" + "a" * 32})
+    stranger = await relay.client_without_key.call(
+        method, path, headers={"Authorization": "Bearer rp_live_" + "a" * 32}
+    )
     assert (stranger.status, stranger.body) == (401, {"error": "invalid API key", "status": 401})
 
     others = {"invitations", "submissions", "webhooks"} - {scope}
@@ -34,7 +36,9 @@ async def test_every_call_needs_a_key_with_its_scope(relay: Relay, method: str, 
 @pytest.mark.parametrize("header", ["Authorization: Bearer", "authorization: bearer", "X-API-Key:"])
 async def test_the_key_may_come_in_either_header(relay: Relay, header: str) -> None:
     name, _, scheme = header.partition(":")
-    answer = await relay.client.get("/v1/submissions", headers={name: f"{scheme} {relay.client.key}".strip()})
+    answer = await relay.client_without_key.get(
+        "/v1/submissions", headers={name: f"{scheme} {relay.client.key}".strip()}
+    )
     assert answer.status == 200
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.apis.ravepilot.serving import Relay
+from tests.apis.ravepilot.client import Relay
 
 
 async def _invite(relay: Relay, count: int) -> list[str]:
@@ -104,6 +104,7 @@ async def test_a_submission_is_shown_with_its_clips(relay: Relay) -> None:
         "used_in_marketing": False,
         "created_at": 7,
     }
-    assert clips[1]["used_in_marketing"] is True and clips[1]["duration_seconds"] is None
+    assert clips[1]["used_in_marketing"] is True
+    assert clips[1]["duration_seconds"] is None
     other = await relay.client_of("other")
     assert (await other.get(f"/v1/submissions/{submission_id}")).status == 404

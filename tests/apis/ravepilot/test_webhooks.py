@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.apis.ravepilot.serving import Relay
+from tests.apis.ravepilot.client import Relay
 from tests.receiver import Receiver
 
 URL = "https://hooks.example.com/ravepilot"
@@ -22,7 +22,8 @@ async def test_a_webhook_is_made_with_a_secret_that_is_shown_once(relay: Relay) 
     made = await relay.client.post("/v1/webhooks", {"url": URL, "events": ["clip.approved", "clip.approved"]})
     assert made.status == 200
     assert set(made.body) == {"ok", "id", "url", "events", "secret"}
-    assert made.body["id"].startswith("wh_") and len(made.body["id"]) == 19
+    assert made.body["id"].startswith("wh_")
+    assert len(made.body["id"]) == 19
     assert made.body["secret"].startswith("whsec_")
     assert (made.body["url"], made.body["events"]) == (URL, ["clip.approved"])
 
@@ -36,7 +37,8 @@ async def test_a_webhook_is_made_with_a_secret_that_is_shown_once(relay: Relay) 
         "active": True,
         "disabled_at": None,
     }
-    assert listed["events"] == sorted(listed["events"]) and "payout.failed" in listed["events"]
+    assert listed["events"] == sorted(listed["events"])
+    assert "payout.failed" in listed["events"]
     assert made.body["secret"] not in json.dumps(listed)
 
 
@@ -85,7 +87,8 @@ PRIVATE = "url must not point to a private network"
 )
 async def test_a_bad_webhook_is_refused(relay: Relay, body: dict[str, Any], error: str | None) -> None:
     answer = await relay.client.post("/v1/webhooks", body)
-    assert answer.status == 400 and answer.body["status"] == 400
+    assert answer.status == 400
+    assert answer.body["status"] == 400
     assert error is None or answer.body["error"] == error
     assert (await relay.client.get("/v1/webhooks")).body["webhooks"] == []
 
@@ -143,7 +146,8 @@ async def test_the_log_shows_what_became_of_a_delivery(relay: Relay) -> None:
         made = await relay.client.post("/v1/webhooks", {"url": receiver.url("/fail-then-ok/1/503")})
         await _invite(relay)
         (delivery,) = await _deliveries(relay, status="delivered")
-        assert isinstance(delivery.pop("created_at"), int) and isinstance(delivery.pop("delivered_at"), int)
+        assert isinstance(delivery.pop("created_at"), int)
+        assert isinstance(delivery.pop("delivered_at"), int)
         assert delivery.pop("id")
         assert delivery == {
             "webhook_id": made.body["id"],
