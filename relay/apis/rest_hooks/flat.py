@@ -29,10 +29,10 @@ def joined(first: Mapping[str, str], payload: Mapping[str, str]) -> str:
     return "{" + ",".join([f"{quoted(key)}:{value}" for key, value in body.items()]) + "}"
 
 
-def event_id_of(text: str) -> str:
+def event_id_of(body: bytes) -> str:
     """The `id` of a body that was written here: it comes first, so nothing needs to be parsed."""
     start = len('{"id":"')
-    return text[start : text.index('"', start)]
+    return body[start : body.index(b'"', start)].decode()
 
 
 def quoted(text: str) -> str:

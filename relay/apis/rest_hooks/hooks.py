@@ -57,7 +57,6 @@ async def subscribe(request: web.Request) -> web.Response:
         external_ref=hook.external_ref,
     )
     await request.app[DATABASE].write(subscriptions.add(subscription))
-    request.app[ENGINE].forget(subscription.id)
     answer = {"id": subscription.id, "secret": secret, **_about(hook.app), "event_type": hook.event_type}
     return json_response(answer, headers={"Location": _location(request, subscription.id)})
 

@@ -183,4 +183,6 @@ def _external_ref(given: Mapping[str, object]) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > 256:
         raise InputError("external_ref must be at most 256 characters")
+    if "\0" in value:
+        raise InputError("external_ref must not contain the character 0")  # PostgreSQL has no room for it
     return value

@@ -204,7 +204,16 @@ def test_further_members_of_a_store_payload_follow() -> None:
 def test_the_headers_repeat_the_id_and_sign_the_body(event_type: str) -> None:
     """The newest of two valid secrets makes the one digest; only the attempt's number changes between tries."""
     text = body(event(json.dumps(REVIEW), event_type), HOOK)
-    claimed = Claimed("01D", "01E", event_type, text, 0, AT_MS, HOOK)
+    claimed = Claimed(
+        id="01D",
+        event_id="01E",
+        event_type=event_type,
+        body=text,
+        body_number=0,
+        attempts_made=0,
+        created_at_ms=AT_MS,
+        subscription=HOOK,
+    )
     signed = Signing(1_800_000_000, text.encode(), ("old", "new"))
     first, second = (dict(WIRE.headers(claimed, signed, attempt, WIRE.signature(signed))) for attempt in (1, 2))
     assert first["x-radar-event-id"] == json.loads(text)["event_id"]
