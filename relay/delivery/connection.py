@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
         if not self._headers_in or self._complete:
             return
         self._complete = True
-        if self._answer.status == 101 or not self._parser.should_keep_alive():
+        if not self._parser.should_keep_alive():
             self.reusable = False
 
     def _head_too_large(self) -> bool:
