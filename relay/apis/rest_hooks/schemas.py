@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -90,7 +88,6 @@ class SampleEvent(BaseModel):
     event_type: str
     occurred_at: str = Field(description="ISO 8601, UTC.")
     occurred_at_unix: int
-    __pydantic_extra__: dict[str, Any] = Field(init=False)
 
 
 class SampleQuery(BaseModel):
