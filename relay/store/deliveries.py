@@ -143,3 +143,20 @@ def newest(workspace_id: str, api: str, limit: int) -> Steps[list[Delivery]]:
 def reclaim(now_ms: int) -> Steps[None]:
     """Let go of leases that ran out."""
     yield statement("delivery_reclaim", now=now_ms)
+
+
+@work
+def whole(workspace_id: str, delivery_id: str) -> Steps[tuple[Delivery, list[Attempt]] | None]:
+    """A delivery with its attempts."""
+    found = yield from get(workspace_id, delivery_id)
+    return None if found is None else (found, (yield from attempts(delivery_id)))
+
+
+@work
+def put_back(
+    workspace_id: str, delivery_id: str, now_ms: int, *, only_dead: bool
+) -> Steps[tuple[bool, tuple[Delivery, list[Attempt]] | None]]:
+    """Make a delivery due at once: whether it was, and the delivery with its attempts if there is one."""
+    only = DeliveryState.DEAD.value if only_dead else None
+    rows = yield statement("delivery_put_back", workspace_id=workspace_id, id=delivery_id, now=now_ms, only=only)
+    return bool(rows), (yield from whole(workspace_id, delivery_id))

@@ -141,3 +141,65 @@ def any_secret() -> Steps[str | None]:
     """Some signing secret that is in use, as it is stored."""
     rows = yield statement("subscription_any_secret")
     return rows[0]["secret"] if rows else None
+
+
+@work
+def get_of_api(workspace_id: str, subscription_id: str, api: str) -> Steps[Subscription | None]:
+    """One subscription of a workspace that an API made, unless it was removed."""
+    found = yield from get(workspace_id, subscription_id)
+    return found if found is not None and found.api == api else None
+
+
+@work
+def update(
+    workspace_id: str,
+    subscription_id: str,
+    now_ms: int,
+    *,
+    name: str | None,
+    target_url: str,
+    event_filter: tuple[str, ...],
+) -> Steps[Subscription]:
+    """Change what a subscription is called, where it goes and what it receives, from the next commit on."""
+    rows = yield statement(
+        "subscription_update",
+        id=subscription_id,
+        workspace_id=workspace_id,
+        name=name,
+        target_url=target_url,
+        event_filter=" ".join(event_filter),
+        now=now_ms,
+    )
+    yield from _changed(workspace_id)
+    return from_row(rows[0])
+
+
+@work
+def pause(workspace_id: str, subscription_id: str, now_ms: int) -> Steps[Subscription]:
+    """Stop publishing to a subscription; one that is paused stays paused since when it was."""
+    rows = yield statement("subscription_pause_asked", id=subscription_id, workspace_id=workspace_id, now=now_ms)
+    yield from _changed(workspace_id)
+    return from_row(rows[0])
+
+
+@work
+def resume(workspace_id: str, subscription_id: str, now_ms: int) -> Steps[Subscription]:
+    """Make a subscription active again, with no failures counted."""
+    rows = yield statement("subscription_resume", id=subscription_id, workspace_id=workspace_id, now=now_ms)
+    yield from _changed(workspace_id)
+    return from_row(rows[0])
+
+
+@work
+def rotate(workspace_id: str, subscription_id: str, sealed: str, until_ms: int, now_ms: int) -> Steps[Subscription]:
+    """Give a subscription a new signing secret; the one it had stays valid beside it until then."""
+    rows = yield statement(
+        "subscription_rotate",
+        id=subscription_id,
+        workspace_id=workspace_id,
+        secret=sealed,
+        until=until_ms,
+        now=now_ms,
+    )
+    yield from _changed(workspace_id)
+    return from_row(rows[0])

@@ -84,3 +84,10 @@ LIMIT :n;
 -- name: delivery_reclaim
 -- Where leases are written, one that ran out belongs to a process that is gone.
 UPDATE deliveries SET leased_until = NULL WHERE state = 'pending' AND leased_until <= :now;
+
+-- name: delivery_put_back
+-- Due at once, from any state or only from dead; where it stands in its schedule stays.
+UPDATE deliveries
+SET state = 'pending', dead_reason = NULL, next_attempt_at = :now, completed_at = NULL, leased_until = NULL
+WHERE workspace_id = :workspace_id AND id = :id AND (CAST(:only AS TEXT) IS NULL OR state = :only)
+RETURNING id;

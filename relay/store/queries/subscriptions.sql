@@ -52,3 +52,27 @@ RETURNING workspace_id;
 
 -- name: subscription_any_secret
 SELECT secret FROM subscriptions WHERE removed_at IS NULL ORDER BY updated_at DESC LIMIT 1;
+
+-- name: subscription_update
+UPDATE subscriptions SET name = :name, target_url = :target_url, event_filter = :event_filter, updated_at = :now
+WHERE id = :id AND workspace_id = :workspace_id
+RETURNING *;
+
+-- name: subscription_pause_asked
+UPDATE subscriptions SET paused_at = COALESCE(paused_at, :now), updated_at = :now
+WHERE id = :id AND workspace_id = :workspace_id
+RETURNING *;
+
+-- name: subscription_resume
+-- A clean slate, also for one that its receiver ended with 410.
+UPDATE subscriptions
+SET paused_at = NULL, disabled_at = NULL, disabled_reason = NULL, consecutive_failures = 0, failing_since = NULL,
+    updated_at = :now
+WHERE id = :id AND workspace_id = :workspace_id
+RETURNING *;
+
+-- name: subscription_rotate
+UPDATE subscriptions
+SET previous_secret = secret, previous_secret_until = :until, secret = :secret, secret_rotated_at = :now, updated_at = :now
+WHERE id = :id AND workspace_id = :workspace_id
+RETURNING *;
