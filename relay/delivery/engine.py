@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 
 from relay.core.errors import StoreError
-from relay.core.model import Event
+from relay.core.model import Event, Outcome, SignedRequest
 from relay.core.wire import Wire
 from relay.delivery.drain import Drain
 from relay.delivery.jobs import Chore, Jobs
@@ -84,6 +84,10 @@ class Engine:
     def forget(self, subscription_id: str) -> None:
         """A subscription was changed, paused, resumed or removed: nothing more is sent as it was before."""
         self._drain.forget(subscription_id)
+
+    async def post_now(self, request: SignedRequest) -> Outcome:
+        """Send one request that is no delivery, for somebody who waits: nothing is stored, nothing is tried again."""
+        return await self._poster.post(request)
 
     def on_settled(self, listener: Callable[[Sequence[Settled]], None]) -> None:
         """Be told of every batch of attempts after it is recorded. Must be quick and must not raise."""

@@ -24,7 +24,9 @@ class Counted(NamedTuple):
 
 
 @work
-def event_page(workspace_id: str, event_type: str | None, after_ms: int, before: str, limit: int) -> Steps[list[Counted]]:
+def event_page(
+    workspace_id: str, event_type: str | None, after_ms: int, before: str, limit: int
+) -> Steps[list[Counted]]:
     """Events created after that time, of one type or of any, with ids below `before`."""
     # An id never holds an earlier time than its event, so it bounds the search and the time itself decides.
     rows = yield statement(

@@ -1,0 +1,111 @@
+"""Deliveries and dead letters: listDeliveries, getDelivery, retryDelivery, listDeadLetters, replayDeadLetter."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from relay.apis.webhook_relay.input import is_id, query_moment, refuse
+from relay.apis.webhook_relay.paging import Page, Position
+from relay.apis.webhook_relay.views import delivery_view, whole_delivery_view
+from relay.core.errors import Conflict, NotFound
+from relay.core.model import Attempt, Delivery, DeliveryState
+from relay.store import deliveries, listing
+from relay.web.auth import api_key_of
+from relay.web.body import json_response
+from relay.web.wiring import CLOCK, DATABASE, ENGINE
+
+STATUSES = (*(state.value for state in DeliveryState), "failed")
+"""`failed` is a word of the contract for which there is no delivery: what was given up is `dead`."""
+
+
+async def list_deliveries(request: web.Request) -> web.Response:
+    """listDeliveries: every delivery of the workspace, to subscriptions of any API, deleted ones included."""
+    query = request.query
+    event_id, subscription_id, status = query.get("event_id"), query.get("subscription_id"), query.get("status")
+    if status is not None and status not in STATUSES:
+        raise refuse("status", "must be pending, success, failed or dead")
+    filters = {"event_id": event_id, "subscription_id": subscription_id, "status": status}
+    page = Page(request, "listDeliveries", filters)
+    found: list[Delivery] = []
+    if status != "failed" and _could_be(event_id) and _could_be(subscription_id):
+        found = await request.app[DATABASE].read(
+            listing.delivery_page(
+                api_key_of(request).workspace_id,
+                event_id,
+                subscription_id,
+                DeliveryState(status) if status else None,
+                page.before.id,
+                page.limit + 1,
+            )
+        )
+    shown, next_cursor = page.cut(found, lambda one: Position(one.id))
+    return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
+
+
+async def get_delivery(request: web.Request) -> web.Response:
+    """getDelivery: a delivery with each attempt that was made."""
+    delivery_id, workspace_id = request.match_info["id"], api_key_of(request).workspace_id
+    whole = deliveries.whole(workspace_id, delivery_id)
+    return _answer(await request.app[DATABASE].read(whole) if is_id(delivery_id) else None)
+
+
+async def retry_delivery(request: web.Request) -> web.Response:
+    """retryDelivery: due at once, whatever its state; the attempts go on being counted.
+
+    What has used up its schedule gets this one attempt.
+    """
+    return await _put_back(request, only_dead=False)
+
+
+async def list_dead_letters(request: web.Request) -> web.Response:
+    """listDeadLetters: what was given up, in the order in which it was, `since` included."""
+    subscription_id = request.query.get("subscription_id")
+    since_ms = query_moment(request, "since")
+    page = Page(request, "listDeadLetters", {"subscription_id": subscription_id, "since": since_ms})
+    found: list[Delivery] = []
+    if _could_be(subscription_id):
+        found = await request.app[DATABASE].read(
+            listing.dead_letter_page(
+                api_key_of(request).workspace_id,
+                subscription_id,
+                0 if since_ms is None else since_ms,
+                page.before.at_ms,
+                page.before.id,
+                page.limit + 1,
+            )
+        )
+    shown, next_cursor = page.cut(found, lambda one: Position(one.id, one.completed_at_ms or 0))
+    return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
+
+
+async def replay_dead_letter(request: web.Request) -> web.Response:
+    """replayDeadLetter: as retryDelivery, for a dead one only."""
+    return await _put_back(request, only_dead=True)
+
+
+async def _put_back(request: web.Request, *, only_dead: bool) -> web.Response:
+    app, delivery_id, workspace_id = request.app, request.match_info["id"], api_key_of(request).workspace_id
+    found = None
+    if is_id(delivery_id):
+        put_back, found = await app[DATABASE].write(
+            deliveries.put_back(workspace_id, delivery_id, app[CLOCK](), only_dead=only_dead)
+        )
+        if found is not None and not put_back:
+            state = found[0].state.value
+            raise Conflict(
+                f"This delivery is {state}, not dead; POST /v1/deliveries/{delivery_id}/retry takes any state."
+            )
+    if found is not None:
+        # Somebody asks for it now: it does not wait for the pause that a failing target is given.
+        app[ENGINE].forget(found[0].subscription_id)
+    return _answer(found)
+
+
+def _answer(found: tuple[Delivery, list[Attempt]] | None) -> web.Response:
+    if found is None:
+        raise NotFound("No delivery with that id exists in this workspace.")
+    return json_response(whole_delivery_view(*found))
+
+
+def _could_be(given: str | None) -> bool:
+    return given is None or is_id(given)

@@ -1,0 +1,107 @@
+"""Ingest: an event is stored once for each idempotency key, with its deliveries, in one commit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from relay.apis.webhook_relay.input import Draft
+from relay.core import ids
+from relay.core.model import Event
+from relay.delivery.publish import Published
+from relay.store import events
+from relay.store.database import Steps, Work, statement, work
+
+WINDOW_MS = 24 * 3600 * 1000
+"""For how long an idempotency key is remembered."""
+
+Publish = Callable[[Event], Work[Published]]
+
+
+class Incoming(NamedTuple):
+    """An event to be accepted. The fingerprint is that of its draft, None when it has no idempotency key."""
+
+    event: Event
+    fingerprint: str | None
+
+
+class Accepted(NamedTuple):
+    """An accepted event, the same for every request with its idempotency key."""
+
+    event: Event
+    deliveries: int
+    """How many it had when it was accepted: a repeated request is told the same as the first."""
+    to_wake: tuple[str, ...]
+    """The subscriptions that got a delivery just now; none when the event was there before."""
+
+
+def incoming(
+    draft: Draft, workspace_id: str, idempotency_key: str | None, source_ip: str | None, now_ms: int
+) -> Incoming:
+    event = Event(
+        id=ids.ulid(now_ms),
+        workspace_id=workspace_id,
+        type=draft.type,
+        payload=draft.payload,
+        created_at_ms=now_ms,
+        idempotency_key=idempotency_key,
+        source_ip=source_ip,
+    )
+    return Incoming(event, None if idempotency_key is None else fingerprint(draft))
+
+
+def fingerprint(draft: Draft) -> str:
+    """Equal for requests that mean the same: blanks and the order of members do not count."""
+    canonical = orjson.dumps(draft.members, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(b"%s\n%s" % (draft.type.encode(), canonical)).hexdigest()
+
+
+@work
+def accept(one: Incoming, publish: Publish) -> Steps[Accepted | None]:
+    """Publish an event, or find it published; None when its idempotency key stands for another one.
+
+    None rather than an error: a work that fails makes everybody in its commit start again.
+    """
+    event = one.event
+    if event.idempotency_key is not None:
+        first = yield statement(
+            "idempotency_claim",
+            workspace_id=event.workspace_id,
+            key=event.idempotency_key,
+            fingerprint=one.fingerprint,
+            event_id=event.id,
+            expires_at=event.created_at_ms + WINDOW_MS,
+            now=event.created_at_ms,
+        )
+        if not first:
+            return (yield from _earlier(one))
+    published = yield from publish(event)
+    to_wake = published.subscription_ids
+    if event.idempotency_key is not None and to_wake:
+        yield statement(
+            "idempotency_counted",
+            workspace_id=event.workspace_id,
+            key=event.idempotency_key,
+            deliveries=len(to_wake),
+        )
+    return Accepted(event, len(to_wake), to_wake)
+
+
+@work
+def _earlier(one: Incoming) -> Steps[Accepted | None]:
+    rows = yield statement("idempotency_earlier", workspace_id=one.event.workspace_id, key=one.event.idempotency_key)
+    if rows[0]["fingerprint"] != one.fingerprint:
+        return None
+    return Accepted(events.from_row(rows[0]), rows[0]["deliveries"], ())
+
+
+@work
+def accept_all(batch: Sequence[Incoming], publish: Publish) -> Steps[list[Accepted | None]]:
+    """Accept many in one commit, in their order."""
+    accepted = []
+    for one in batch:
+        accepted.append((yield from accept(one, publish)))  # noqa: PERF401 - a comprehension cannot yield
+    return accepted

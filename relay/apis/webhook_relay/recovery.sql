@@ -1,0 +1,46 @@
+-- name: recovery_dead
+-- Of what was published in a span of time, how much is dead.
+SELECT COUNT(*) AS count FROM deliveries
+WHERE subscription_id = :subscription_id AND state = 'dead' AND event_id > :after_id AND event_id < :until_id;
+
+-- name: recovery_missed
+-- And how much never became a delivery, by event type, because a filter is matched outside.
+SELECT e.type, COUNT(*) AS count FROM events e
+WHERE e.workspace_id = :workspace_id AND e.id > :after_id AND e.id < :until_id
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.subscription_id = :subscription_id)
+GROUP BY e.type;
+
+-- name: recovery_add
+INSERT INTO recoveries (id, workspace_id, subscription_id, after_id, until_id, created_at)
+VALUES (:id, :workspace_id, :subscription_id, :after_id, :until_id, :now);
+
+-- name: recovery_open
+SELECT * FROM recoveries ORDER BY created_at, id;
+
+-- name: recovery_is_busy
+SELECT 1 FROM deliveries
+WHERE subscription_id = :subscription_id AND state = 'pending' AND next_attempt_at <= :now
+LIMIT 1;
+
+-- name: recovery_page
+SELECT e.id, e.type, d.id AS delivery_id, d.state
+FROM events e LEFT JOIN deliveries d ON d.event_id = e.id AND d.subscription_id = :subscription_id
+WHERE e.workspace_id = :workspace_id AND e.id > :after_id AND e.id < :until_id
+ORDER BY e.workspace_id, e.id
+LIMIT :n;
+
+-- name: recovery_revive
+-- On the full schedule: the attempts that were made stand in the log, and the schedule is counted from here.
+UPDATE deliveries
+SET state = 'pending', dead_reason = NULL, next_attempt_at = :now, completed_at = NULL, leased_until = NULL,
+    schedule_base = attempts_made
+WHERE workspace_id = :workspace_id AND id = :id AND state = 'dead';
+
+-- name: recovery_bodies
+SELECT number, body FROM bodies WHERE event_id = :event_id ORDER BY number;
+
+-- name: recovery_moved
+UPDATE recoveries SET after_id = :after_id WHERE id = :id;
+
+-- name: recovery_done
+DELETE FROM recoveries WHERE id = :id;
