@@ -215,21 +215,30 @@ async def _list_keys(settings: Settings) -> list[dict[str, Any]]:
 
 @keys.command("revoke")
 @click.argument("key_id", metavar="ID")
+@click.option("--keep-hooks", is_flag=True, help="Leave the REST hooks that were subscribed with it.")
 @_database_options
 @_told_in_one_line
-def keys_revoke(*, key_id: str, **flags: Any) -> None:
-    """Revoke a key by its id; a running server refuses it within a second."""
-    run(_revoke_key(load_settings(**flags), key_id))
-    click.echo(f"{key_id} is revoked")
+def keys_revoke(*, key_id: str, keep_hooks: bool, **flags: Any) -> None:
+    """Revoke a key by its id, and end the REST hooks that were subscribed with it.
+
+    A running server refuses the key within a second.
+    """
+    ended = run(_revoke_key(load_settings(**flags), key_id, keep_hooks=keep_hooks))
+    click.echo(f"{key_id} is revoked; {ended} hook{'' if ended == 1 else 's'} ended")
 
 
-async def _revoke_key(settings: Settings, key_id: str) -> None:
+async def _revoke_key(settings: Settings, key_id: str, *, keep_hooks: bool) -> int:
+    from relay.apis import rest_hooks
     from relay.app import open_store, wall_clock
-    from relay.store import workspaces
+    from relay.store import subscriptions, workspaces
 
     async with open_store(settings, serve=False) as (database, _):
-        if await database.write(workspaces.revoke_key(key_id, wall_clock())) is None:
+        now_ms = wall_clock()
+        if await database.write(workspaces.revoke_key(key_id, now_ms)) is None:
             raise NotFound(f"there is no key with the id {key_id}; relay keys list shows them")
+        if keep_hooks:
+            return 0
+        return await database.write(subscriptions.remove_of_key(key_id, rest_hooks.API.name, now_ms))
 
 
 @main.command()

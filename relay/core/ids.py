@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import secrets
 import threading
+from base64 import b32encode
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _CROCKFORD for b in _CROCKFORD]
-_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def _base32(value: int, pairs: int) -> str:
@@ -45,7 +45,7 @@ ulid = UlidClock().next
 
 def token(length: int = 12) -> str:
     """Random base-32 characters, lower case: 5 bits each."""
-    return "".join(secrets.choice(_BASE32) for _ in range(length))
+    return b32encode(secrets.token_bytes(-(-length * 5 // 8)))[:length].decode().lower()
 
 
 def prefixed(prefix: str, length: int = 16) -> str:

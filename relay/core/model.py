@@ -74,6 +74,8 @@ class Subscription:
     updated_at_ms: int
     conditions: Mapping[str, Any] = field(default_factory=dict)
     """What a payload must meet besides its event type (`core.matching`); empty means nothing."""
+    api_key_id: str | None = None
+    """The key it was made with."""
     name: str | None = None
     source: str | None = None
     external_ref: str | None = None

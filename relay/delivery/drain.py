@@ -165,7 +165,7 @@ class Drain:
         """Put a lane where it belongs now: in turn to send, in turn to claim, or on a timer."""
         now_ms = self._now()
         if lane.waiting and lane.under_way < lane.capacity:
-            at_ms = max(lane.not_before_ms, lane.pace.next_at_ms() if lane.pace else 0)
+            at_ms = lane.rested_at_ms
             if at_ms > now_ms:
                 self._timers.at(lane, at_ms)
             else:
@@ -178,7 +178,12 @@ class Drain:
             elif at_ms < NEVER_MS:
                 self._timers.at(lane, at_ms)
         if lane.is_idle():
-            self._lanes.pop(lane.subscription_id, None)
+            # What it remembers of its target's pace and pause has to outlast an empty queue.
+            rested_at_ms = lane.rested_at_ms
+            if rested_at_ms > now_ms:
+                self._timers.at(lane, rested_at_ms)
+            else:
+                self._lanes.pop(lane.subscription_id, None)
 
     def _next_claims(self, now_ms: int) -> list[tuple[Lane, Wanted]]:
         wanted: list[tuple[Lane, Wanted]] = []
@@ -232,7 +237,7 @@ class Drain:
             lane = self._ready.take(lambda lane: self._slots.has_room(lane.workspace_id, slow=lane.failures > 0))
             if lane is None:
                 return
-            if lane.waiting and lane.under_way < lane.capacity and lane.not_before_ms <= now_ms:
+            if lane.waiting and lane.under_way < lane.capacity and lane.rested_at_ms <= now_ms:
                 claimed = lane.waiting.popleft()
                 lane.under_way += 1
                 if lane.pace:

@@ -89,6 +89,10 @@ class Engine:
         """Send one request that is no delivery, for somebody who waits: nothing is stored, nothing is tried again."""
         return await self._poster.post(request)
 
+    async def post_now(self, request: SignedRequest) -> Outcome:
+        """Send one request beside the queue, through the same guard; nothing of it is stored."""
+        return await self._poster.post(request)
+
     def on_settled(self, listener: Callable[[Sequence[Settled]], None]) -> None:
         """Be told of every batch of attempts after it is recorded. Must be quick and must not raise."""
         self._listeners.append(listener)

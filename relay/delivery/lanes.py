@@ -48,6 +48,11 @@ class Lane:
     def capacity(self) -> int:
         return 1 if self.failures else self.limit
 
+    @property
+    def rested_at_ms(self) -> int:
+        """The earliest time for the next request."""
+        return max(self.not_before_ms, self.pace.next_at_ms() if self.pace else 0)
+
     def forget_waiting(self) -> None:
         """Let go of what is claimed but not sent: it stays pending in the database and is claimed again."""
         for claimed in self.waiting:

@@ -21,6 +21,7 @@ def from_row(row: Row) -> Subscription:
         created_at_ms=row["created_at"],
         updated_at_ms=row["updated_at"],
         conditions=json.loads(row["conditions"]),
+        api_key_id=row["api_key_id"],
         name=row["name"],
         source=row["source"],
         external_ref=row["external_ref"],
@@ -57,6 +58,7 @@ def add(subscription: Subscription) -> Steps[Subscription]:
         id=subscription.id,
         workspace_id=subscription.workspace_id,
         api=subscription.api,
+        api_key_id=subscription.api_key_id,
         name=subscription.name,
         target_url=subscription.target_url,
         event_filter=" ".join(subscription.event_filter),
@@ -110,6 +112,15 @@ def remove(workspace_id: str, subscription_id: str, api: str, now_ms: int) -> St
     yield from _changed(workspace_id)
     yield from deliveries.bury(subscription_id, DeadReason.UNSUBSCRIBED, now_ms)
     return True
+
+
+@work
+def remove_of_key(api_key_id: str, api: str, now_ms: int) -> Steps[int]:
+    """Unsubscribe all that an API made with a key; how many there were."""
+    rows = yield statement("subscription_of_key", api_key_id=api_key_id, api=api)
+    for row in rows:
+        yield from remove(row["workspace_id"], row["id"], api, now_ms)
+    return len(rows)
 
 
 @work

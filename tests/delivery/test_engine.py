@@ -222,7 +222,9 @@ async def test_a_hanging_target_does_not_hold_up_another(start_relay: StartRelay
         await receiver.wait_for(10, "/ok", timeout_s=15)
 
 
-async def test_a_workspace_with_a_long_queue_does_not_delay_another(start_relay: StartRelay, receiver: Receiver) -> None:
+async def test_a_workspace_with_a_long_queue_does_not_delay_another(
+    start_relay: StartRelay, receiver: Receiver
+) -> None:
     async with start_relay(delivery_concurrency=4) as relay:
         await webhook(relay, receiver.url("/slow/0.2/hog"))
         for _ in range(200):

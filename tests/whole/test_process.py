@@ -138,8 +138,14 @@ async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, recei
         await receiver.wait_for(1)
         assert json.loads(receiver.received()[0].body)["event"] == "clip.approved"
 
+        hook = {"target_url": receiver.url("/hook"), "event_type": "clip.approved"}
+        async with server.session.post(f"{server.url}/api/v1/hooks", json=hook, headers=headers) as response:
+            assert response.status == 200
         code, out, _ = await _relay("keys", "revoke", made["id"], *data)
-        assert code == 0
+        assert (code, out) == (0, f"{made['id']} is revoked; 1 hook ended\n")
+        await _relay("trigger", "clip.approved", *data)
+        await receiver.wait_for(2, "/ok")
+        assert receiver.received("/hook") == [], "a hook ends with its key"
         async with asyncio.timeout(3):
             while await status() == 200:
                 await asyncio.sleep(0.1)

@@ -43,10 +43,12 @@ async def subscribe(request: web.Request) -> web.Response:
     )
     now_ms = request.app[CLOCK]()
     secret = signing.new_secret()
+    key = api_key_of(request)
     subscription = Subscription(
         id=f"{hook.source}-{secrets.token_hex(8)}",
-        workspace_id=api_key_of(request).workspace_id,
+        workspace_id=key.workspace_id,
         api=NAME,
+        api_key_id=key.id,
         target_url=hook.target_url,
         event_filter=(hook.event_type,),
         secret=request.app[SECRETS].seal(secret),

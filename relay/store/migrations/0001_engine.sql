@@ -28,6 +28,8 @@ CREATE TABLE subscriptions (
     id                    TEXT PRIMARY KEY,
     workspace_id          TEXT NOT NULL REFERENCES workspaces (id),
     api                   TEXT NOT NULL,
+    -- The key it was made with: a hook ends with its key.
+    api_key_id            TEXT,
     name                  TEXT,
     target_url            TEXT NOT NULL,
     event_filter          TEXT NOT NULL,
@@ -51,6 +53,7 @@ CREATE TABLE subscriptions (
 );
 
 CREATE INDEX subscriptions_live ON subscriptions (workspace_id, id) WHERE removed_at IS NULL;
+CREATE INDEX subscriptions_of_key ON subscriptions (api_key_id) WHERE removed_at IS NULL;
 
 CREATE TABLE events (
     workspace_id    TEXT NOT NULL,

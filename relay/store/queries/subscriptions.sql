@@ -1,8 +1,10 @@
 -- name: subscription_add
 INSERT INTO subscriptions (
-    id, workspace_id, api, name, target_url, event_filter, conditions, source, external_ref, secret, created_at, updated_at
+    id, workspace_id, api, api_key_id, name, target_url, event_filter, conditions, source, external_ref, secret,
+    created_at, updated_at
 ) VALUES (
-    :id, :workspace_id, :api, :name, :target_url, :event_filter, :conditions, :source, :external_ref, :secret, :now, :now
+    :id, :workspace_id, :api, :api_key_id, :name, :target_url, :event_filter, :conditions, :source, :external_ref, :secret,
+    :now, :now
 );
 
 -- name: subscription_get
@@ -29,6 +31,10 @@ UPDATE subscriptions
 SET removed_at = :now, updated_at = :now, secret = '', previous_secret = NULL, previous_secret_until = NULL
 WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
 RETURNING id;
+
+-- name: subscription_of_key
+SELECT id, workspace_id FROM subscriptions
+WHERE api_key_id = :api_key_id AND api = :api AND removed_at IS NULL;
 
 -- name: subscription_failed
 UPDATE subscriptions
