@@ -8,12 +8,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from relay.apis import ravepilot, rest_hooks
+from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
 from relay.core.errors import StartError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
@@ -38,7 +39,7 @@ from relay.web.middleware import register
 from relay.web.watchdog import watched_runner
 from relay.web.wiring import CATALOGUE, CLOCK, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
 
-APIS: tuple[Api, ...] = (ravepilot.API, rest_hooks.API)
+APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 """Every API that is served. A new one is a folder, and its name here."""
 
 FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
@@ -122,7 +123,7 @@ async def running(
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
-            chores=testimonials.mount(app, url),
+            chores=[*testimonials.mount(app, url), *chain.from_iterable(api.mount(app) for api in APIS if api.mount)],
         )
         app[ENGINE] = engine
         engine.on_settled(lambda batch: _count(app[METRICS], batch))

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from relay.core.wire import Wire
+from relay.delivery.jobs import Chore
 from relay.web.operation import Operation
 
 
@@ -39,6 +40,8 @@ class Api:
     admit: Callable[[web.Request], Awaitable[None]] | None = None
     """Runs after the key was checked and before the handler; raises RateLimited when the workspace has to wait.
     Headers it puts into `answer_headers(request)` are on every answer, errors included."""
+    mount: Callable[[web.Application], list[Chore]] | None = None
+    """Puts what the API remembers into an application, and says what it wants done again and again."""
     error_model: type[BaseModel] | None = None
     """Documents the body of an error."""
     error_media_type: str = "application/json"

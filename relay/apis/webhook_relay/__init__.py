@@ -68,6 +68,7 @@ API = Api(
     error=problem.answer,
     wire=WIRE,
     admit=admit,
+    mount=mount,
     error_model=Problem,
     error_media_type=problem.MEDIA_TYPE,
     version="0.5.0",
