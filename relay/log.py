@@ -54,8 +54,8 @@ def configure_logging(log_format: Literal["pretty", "json"], level: int = loggin
     root.setLevel(level)
     logging.getLogger("aiohttp.access").disabled = True
     logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
-    # It reports every run of every chore at INFO.
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # It reports every run of every chore at INFO, and one that is put off because the last still runs as a WARNING.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def mask_secrets(text: str) -> str:

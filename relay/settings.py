@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         None, "A whole API key that is made sure to exist, with every scope, in the workspace named default.", "a key"
     )
     admin_password: SecretStr | None = _setting(
-        None, "The password of the console. By default one is generated into the data folder.", "a text"
+        None, "The password of the operator's console, which this version does not have yet.", "a text"
     )
     allow_targets: str = _setting(
         "",
