@@ -77,6 +77,7 @@ def delivery_page(
     event_id: str | None,
     subscription_id: str | None,
     state: DeliveryState | None,
+    before_at_ms: int,
     before: str,
     limit: int,
 ) -> Steps[list[Delivery]]:
@@ -95,6 +96,7 @@ def delivery_page(
         event_id=event_id,
         subscription_id=subscription_id,
         state=state.value if state else None,
+        before_at=before_at_ms,
         before=before,
         n=limit,
     )

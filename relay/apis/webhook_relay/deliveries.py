@@ -34,11 +34,12 @@ async def list_deliveries(request: web.Request) -> web.Response:
                 event_id,
                 subscription_id,
                 DeliveryState(status) if status else None,
+                page.before.at_ms,
                 page.before.id,
                 page.limit + 1,
             )
         )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id))
+    shown, next_cursor = page.cut(found, lambda one: Position(one.id, one.created_at_ms))
     return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
 
 

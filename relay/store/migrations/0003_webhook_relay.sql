@@ -24,12 +24,12 @@ CREATE TABLE recoveries (
 -- subscription or a short queue would be looked for in the whole history.
 CREATE INDEX events_of_type ON events (workspace_id, type, id);
 
-CREATE INDEX deliveries_of_subscription ON deliveries (subscription_id, id);
+CREATE INDEX deliveries_of_subscription ON deliveries (workspace_id, subscription_id, created_at, id);
 
-CREATE INDEX deliveries_pending ON deliveries (workspace_id, id) WHERE state = 'pending';
+CREATE INDEX deliveries_pending ON deliveries (workspace_id, created_at, id) WHERE state = 'pending';
 
 -- These are written when a delivery dies, and only then. Dead letters are listed by when they died.
-CREATE INDEX deliveries_dead ON deliveries (workspace_id, id) WHERE state = 'dead';
+CREATE INDEX deliveries_dead ON deliveries (workspace_id, created_at, id) WHERE state = 'dead';
 
 CREATE INDEX dead_letters ON deliveries (workspace_id, completed_at, id) WHERE state = 'dead';
 

@@ -1,5 +1,6 @@
 -- Pages of lists, newest first. Each has the index that gives its order; a filter without one of its own is applied on
--- the way. `:before` is the id the last page ended with, or a text above all of them.
+-- the way. `:before` is the id the last page ended with, `:before_at` its time: without the time in the comparison SQLite
+-- would take the primary key, whose end looks the same, and look through it.
 
 -- name: event_page
 WITH page AS MATERIALIZED (
@@ -58,21 +59,22 @@ LIMIT :n;
 
 -- name: delivery_page_pending
 SELECT * FROM deliveries
-WHERE workspace_id = :workspace_id AND state = 'pending' AND id < :before
-ORDER BY workspace_id DESC, id DESC
+WHERE workspace_id = :workspace_id AND state = 'pending' AND (created_at, id) < (:before_at, :before)
+ORDER BY workspace_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_dead
 SELECT * FROM deliveries
-WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
-ORDER BY workspace_id DESC, id DESC
+WHERE workspace_id = :workspace_id AND state = 'dead' AND (created_at, id) < (:before_at, :before)
+ORDER BY workspace_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_of_subscription
 SELECT * FROM deliveries
-WHERE subscription_id = :subscription_id AND workspace_id = :workspace_id AND id < :before
+WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id
+  AND (created_at, id) < (:before_at, :before)
   AND (CAST(:state AS TEXT) IS NULL OR state = :state)
-ORDER BY subscription_id DESC, id DESC
+ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_of_event
