@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from aiohttp import ClientResponse
 from jsonschema_rs import Draft202012Validator
 
 from relay.app import APIS
-from relay.web import health, openapi
+from relay.web import openapi
 from relay.web.api import Api
 
 FOLDER = Path(__file__).parents[4] / "shared" / "specs"
@@ -98,9 +99,7 @@ def operations_of(document: Document) -> dict[str, Described]:
 
 
 def operations_served(api: Api) -> dict[str, Described]:
-    """Those in the document of the API, and those that Relay answers whatever the API."""
-    beside = replace(api, operations=health.OPERATIONS)
-    return operations_of(served(beside)) | operations_of(served(api))
+    return operations_of(served(api))
 
 
 def _resolved(document: Document, node: Any) -> Any:
@@ -137,13 +136,16 @@ def enum(schema: Document) -> set[str] | None:
     return {value for values in listed for value in values if value is not None} if listed else None
 
 
-def violations(response: Document, content_type: str, text: str) -> Iterator[str]:
-    """What is wrong with an answer, held against the description of its status."""
+async def faults(operation: Described, answer: ClientResponse) -> list[str]:
+    """What is wrong with an answer that was read, held against what is described of it."""
+    response = operation.responses.get(answer.status)
+    if response is None:
+        return [f"status {answer.status} is not described: {await answer.text()}"]
     content = response.get("content")
-    if content is None:
-        return
-    if content_type not in content:
-        yield f"content type {content_type} is not one of {list(content)}"
-    elif "json" in content_type and (schema := content[content_type].get("schema")) is not None:
-        for error in Draft202012Validator(schema, validate_formats=True).iter_errors(json.loads(text)):
-            yield f"{list(error.instance_path)}: {error.message}"
+    if content is None:  # nothing is said of the body
+        return ["204 has a body"] if answer.status == 204 and await answer.text() else []
+    if answer.content_type not in content:
+        return [f"content type {answer.content_type} is not one of {list(content)}"]
+    schema = content[answer.content_type].get("schema", True)
+    errors = Draft202012Validator(schema, validate_formats=True).iter_errors(await answer.json(content_type=None))
+    return [f"{list(error.instance_path)}: {error.message}" for error in errors]
