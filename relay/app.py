@@ -109,7 +109,7 @@ async def running(
         # Bound before anything is made: links and the guard need the port, which may be any free one.
         listener = stack.enter_context(_bind(settings))
         url = settings.public_url or _url_of(listener)
-        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=frozenset([listener.getsockname()[:2]]))
+        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=_own_addresses(listener))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS])
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
@@ -169,6 +169,16 @@ def _bind(settings: Settings) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise StartError(f"cannot listen on {where}: {error.strerror or error}") from error
+
+
+def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
+    """Where this server can be reached, so that no delivery is made to itself."""
+    host, port = listener.getsockname()[:2]
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - asked about, not listened on
+        return frozenset([(host, port)])
+    with contextlib.suppress(OSError):
+        return frozenset((str(found[4][0]), port) for found in socket.getaddrinfo(socket.gethostname(), port))
+    return frozenset()
 
 
 def _url_of(listener: socket.socket) -> str:

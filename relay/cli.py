@@ -70,6 +70,9 @@ def serve(**flags: Any) -> None:
     settings = load_settings(**flags)
     configure_logging(settings.log_format)
     run(_serve(settings))
+    sys.stdout.flush()
+    # A name look-up that hangs in the system's library cannot be cancelled, and Python would wait for its thread.
+    os._exit(0)
 
 
 async def _serve(settings: Settings) -> None:
@@ -86,19 +89,22 @@ async def _serve(settings: Settings) -> None:
                 click.echo(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
             click.echo(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
         sys.stdout.flush()
-        await stop.wait()
+        ends: list[asyncio.Future[Any]] = [stop, relay.database.damaged]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if relay.database.damaged.done():
+            raise relay.database.damaged.result()
 
 
-def _stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or Ctrl-C; the second ends the process on the spot."""
-    stop = asyncio.Event()
+def _stop_on_signals() -> asyncio.Future[None]:
+    """Done at the first SIGTERM or Ctrl-C; the second ends the process on the spot."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
 
     def asked() -> None:
-        if stop.is_set():
+        if stop.done():
             os._exit(1)
-        stop.set()
+        stop.set_result(None)
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
     return stop

@@ -92,9 +92,13 @@ class Drain:
             lane.not_before_ms = 0
         self.wake([subscription_id])
 
-    async def look(self) -> None:
-        """Look in the database for what waits: at the start, and because another process may have put it there."""
-        for subscription_id, due_at_ms in await self._database.read(deliveries.waiting()):
+    async def look(self) -> int:
+        """Look in the database for what waits: at the start, and because another process may have put it there.
+
+        Returns how many subscriptions something waits for.
+        """
+        waiting = await self._database.read(deliveries.waiting())
+        for subscription_id, due_at_ms in waiting:
             lane = self._lanes.get(subscription_id)
             if lane is None:
                 lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit, due_at_ms=due_at_ms)
@@ -102,6 +106,7 @@ class Drain:
                 lane.due_at_ms = min(lane.due_at_ms, due_at_ms)
             self._consider(lane)
         self._woken.set()
+        return len(waiting)
 
     @property
     def under_way(self) -> int:

@@ -24,8 +24,8 @@ from relay.store.secrets import Secrets
 GRACE_S = 10.0
 """How long requests that are under way may take to end when the server stops."""
 LOOK_S = 1.0
-LOOK_SHARE = 100
-"""The safety net may cost at most one part in so many of the time: with very many targets it looks less often."""
+LANES_A_SECOND = 500
+"""How many targets the safety net may look at a second: with more of them it looks less often."""
 EXPIRE_PAGE = 200
 DAY_MS = 86_400_000
 
@@ -58,7 +58,7 @@ class Engine:
         signer = Signer(wires, secrets, timeout_s)
         self._drain = Drain(database, clock, wires, signer, poster, self._settler, concurrency)
         self._listeners: list[Callable[[Sequence[Settled]], None]] = []
-        self._looked_until_s = 0.0
+        self._next_look_s = 0.0
         self._loops: list[asyncio.Task[None]] = []
         self._jobs = Jobs(
             [
@@ -87,10 +87,6 @@ class Engine:
 
     async def post_now(self, request: SignedRequest) -> Outcome:
         """Send one request that is no delivery, for somebody who waits: nothing is stored, nothing is tried again."""
-        return await self._poster.post(request)
-
-    async def post_now(self, request: SignedRequest) -> Outcome:
-        """Send one request beside the queue, through the same guard; nothing of it is stored."""
         return await self._poster.post(request)
 
     def on_settled(self, listener: Callable[[Sequence[Settled]], None]) -> None:
@@ -140,11 +136,9 @@ class Engine:
             listener(batch)
 
     async def _look(self) -> None:
-        started_s = time.monotonic()
-        if started_s >= self._looked_until_s:
-            await self._drain.look()
-            ended_s = time.monotonic()
-            self._looked_until_s = ended_s + (ended_s - started_s) * LOOK_SHARE - LOOK_S
+        now_s = time.monotonic()
+        if now_s >= self._next_look_s:
+            self._next_look_s = now_s + await self._drain.look() / LANES_A_SECOND
 
     async def _reclaim(self) -> None:
         await self._database.write(deliveries.reclaim(self._clock()))

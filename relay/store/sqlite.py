@@ -59,8 +59,8 @@ class SqliteDatabase:
         self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._all_readers: list[aiosqlite.Connection] = []
         self._closed = False
-        self.corrupt: StoreCorrupt | None = None
-        """Set when SQLite reports damage: fatal, the process must stop."""
+        self.damaged: asyncio.Future[StoreCorrupt] = self._loop.create_future()
+        """Done when SQLite reports damage. That is fatal: an insert may still succeed on a file that cannot be read."""
 
     async def start(self) -> None:
         await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
@@ -97,6 +97,10 @@ class SqliteDatabase:
             raise self._store_error(error) from error
         finally:
             self._readers.put_nowait(reader)
+
+    def _report(self, damage: StoreCorrupt) -> None:
+        if not self.damaged.done():
+            self.damaged.set_result(damage)
 
     async def close(self) -> None:
         """Commit what is waiting, empty the write-ahead log, close."""
@@ -194,8 +198,9 @@ class SqliteDatabase:
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
                 return StoreReadOnly()
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                self.corrupt = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")
-                return self.corrupt
+                damage = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")
+                self._loop.call_soon_threadsafe(self._report, damage)
+                return damage
             case _:
                 return StoreError(str(error))
 

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
+
 from tests.conftest import KEY
 from tests.receiver import Receiver
 from tests.whole.process import environment, free_port, serve
@@ -162,3 +164,33 @@ async def test_the_demo_shows_the_loop_and_exits_0_without_a_terminal() -> None:
     assert code == 0, err
     assert "All signatures verified." in out
     assert out.count("✓") == 7
+
+
+async def test_a_folder_that_cannot_be_written_refuses_to_start(tmp_path: Path) -> None:
+    """F4: also for root, to whom permissions mean nothing."""
+    code, _, err = await _relay("serve", "--port", "0", "--database", "sqlite:////proc/relay.db", data_dir=str(tmp_path))
+
+    assert code == 1
+    assert "/proc/relay.db" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+async def test_damage_that_shows_while_serving_ends_the_process(tmp_path: Path) -> None:
+    """F5: an insert may still succeed on a file that cannot be read, so going on would be lying."""
+    async with serve(tmp_path, free_port()) as server:
+        for number in range(50):
+            await server.post("/v1/magic-link", {"customer_email": f"n{number}@example.com"})
+        file = tmp_path / "relay.db"
+        wal = file.with_name("relay.db-wal")
+        for damaged in (wal, file):
+            size = damaged.stat().st_size
+            with damaged.open("r+b") as handle:
+                handle.seek(min(4096, size))
+                handle.write(b"\xa5" * max(0, size - 4096))
+        async with asyncio.timeout(30):
+            while server.process.returncode is None:
+                try:
+                    await server.post("/v1/magic-link", {"customer_email": f"{time.monotonic()}@example.com"})
+                except (OSError, aiohttp.ClientError):
+                    await asyncio.sleep(0.05)
+        assert server.process.returncode == 1
