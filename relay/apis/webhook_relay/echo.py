@@ -11,7 +11,7 @@ from relay.apis.webhook_relay.admission import admit
 from relay.apis.webhook_relay.moments import iso
 from relay.delivery.live import Listener, Live
 from relay.delivery.settle import Settled
-from relay.web.auth import api_key_of, authenticate, key_in_headers
+from relay.web.auth import authenticate, key_in_headers
 from relay.web.middleware import answer_headers
 
 SCOPE = "deliveries"
@@ -49,8 +49,7 @@ class Echo:
         self._lasts_s = lasts_s
         self._keep_alive_s = keep_alive_s
 
-    async def stream(self, request: web.Request) -> web.StreamResponse:
-        workspace_id = api_key_of(request).workspace_id
+    async def stream(self, request: web.Request, workspace_id: str) -> web.StreamResponse:
         with self.live.listening(workspace_id) as listener:
             response = web.StreamResponse(
                 headers={
@@ -95,6 +94,6 @@ ECHO: web.AppKey[Echo] = web.AppKey("webhook_relay_echo")
 
 async def echo_stream(request: web.Request) -> web.StreamResponse:
     """echoStream: the key comes in the query, because a browser's EventSource cannot send headers."""
-    await authenticate(request, SCOPE, request.query.get("key") or key_in_headers(request))
+    key = await authenticate(request, SCOPE, request.query.get("key") or key_in_headers(request))
     await admit(request)
-    return await request.app[ECHO].stream(request)
+    return await request.app[ECHO].stream(request, key.workspace_id)

@@ -50,6 +50,7 @@ class Limiter:
         after_ms = full_at_ms + self._each_ms
         wait_ms = after_ms - (now_ms + _WINDOW_MS)
         if wait_ms > 1e-6:
+            self._full_at_ms[workspace_id] = full_at_ms
             return Allowance(self._limit, 0, math.ceil(full_at_ms / 1000), max(1, math.ceil(wait_ms / 1000)))
         if len(self._full_at_ms) >= _REMEMBERED:
             self._full_at_ms = {key: at_ms for key, at_ms in self._full_at_ms.items() if at_ms > now_ms}

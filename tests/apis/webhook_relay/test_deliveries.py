@@ -82,7 +82,7 @@ async def test_deliveries_are_filtered_and_paged(relay: Relay, receiver: Receive
 
     async def settled() -> bool:
         found = await relay.json("GET", "/v1/deliveries", params={"status": "pending"})
-        return found["data"] == []
+        return not found["data"]
 
     await until(settled)
     every = [one for page in await pages(relay, "/v1/deliveries", limit="3") for one in page]

@@ -1,0 +1,166 @@
+"""echoStream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from relay.apis.webhook_relay.echo import Echo, delivery_message
+from relay.core.errors import RateLimited
+from relay.delivery.live import LIMIT, QUEUE_LIMIT, WORKSPACE_LIMIT, Live
+from tests.apis.webhook_relay.client import delivery_in, publish, subscribe
+from tests.conftest import KEY, Relay, StartRelay
+from tests.receiver import Receiver
+
+
+@contextlib.asynccontextmanager
+async def listening(relay: Relay, key: str = KEY) -> AsyncIterator[aiohttp.StreamReader]:
+    """A stream that has said `ready`."""
+    async with relay.session.get(f"{relay.url}/v1/echo/stream", params={"key": key}) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert (await next_event(response.content))[0] == "ready"
+        yield response.content
+
+
+async def next_event(stream: aiohttp.StreamReader) -> tuple[str, Any]:
+    """The name and the data of the next event; comments are passed over."""
+    name = ""
+    while line := (await stream.readline()).decode().rstrip("\n"):
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            data = json.loads(line.removeprefix("data: "))
+            assert await stream.readline() == b"\n"
+            return name, data
+        elif line.startswith(":"):
+            await stream.readline()
+    return "", None
+
+
+async def test_every_attempt_is_told_as_it_happens(relay: Relay, receiver: Receiver) -> None:
+    receiver.script("/hook", "/status/503", "/ok")
+    made = await subscribe(relay, receiver.url("/hook"))
+    async with listening(relay) as stream:
+        event = await publish(relay)
+        first, second = await next_event(stream), await next_event(stream)
+    assert (first[0], second[0]) == ("delivery", "delivery")
+    assert [(one["status"], one["attempts_made"], one["final_status_code"]) for _, one in (first, second)] == [
+        ("pending", 1, 503),
+        ("success", 2, 200),
+    ]
+    found = await delivery_in(relay, "success")
+    for _, one in (first, second):
+        assert (one["id"], one["event_id"], one["subscription_id"]) == (found["id"], event["id"], made["id"])
+        assert one["updated_at"].endswith("Z")
+
+
+async def test_a_workspace_sees_its_own_deliveries_alone(relay: Relay, receiver: Receiver) -> None:
+    other = await relay.new_key("other", "whk_live_")
+    await subscribe(relay, receiver.url("/ok"))
+    theirs = await relay.json("POST", "/v1/subscriptions", {"url": receiver.url("/other")}, key=other, status=201)
+    async with listening(relay, other) as stream:
+        await publish(relay)
+        await delivery_in(relay, "success")
+        await publish(relay, key=other)
+        _, told = await next_event(stream)
+    assert told["subscription_id"] == theirs["id"]
+
+
+@pytest.mark.parametrize("query", [{}, {"key": "nonsense"}, {"key": "whk_live_" + "x" * 32}])
+async def test_a_bad_key_is_a_401_problem(relay: Relay, query: dict[str, str]) -> None:
+    answer = await relay.call("GET", "/v1/echo/stream", key=None, params=query)
+    assert answer.status == 401
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert "nonsense" not in await answer.text()
+
+
+async def test_a_key_without_the_scope_is_a_403_problem(relay: Relay) -> None:
+    key = await relay.new_key(prefix="rsk_")
+    assert (await relay.call("GET", "/v1/echo/stream", key=None, params={"key": key})).status == 403
+
+
+async def test_the_key_of_a_stream_reaches_no_log(
+    relay: Relay, receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await subscribe(relay, receiver.url("/ok"))
+    async with listening(relay) as stream:
+        await publish(relay)
+        await next_event(stream)
+    await relay.call("GET", "/v1/echo/stream", key=None, params={"key": "whk_live_" + "q" * 32})
+    out, err = capfd.readouterr()
+    assert KEY not in out + err
+    assert "qqqq" not in out + err
+
+
+async def test_a_stopping_server_closes_its_streams_first(start_relay: StartRelay) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(contextlib.AsyncExitStack())
+        relay = await server.enter_async_context(start_relay())
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        response = await session.get(f"{relay.url}/v1/echo/stream", params={"key": KEY})
+        assert (await next_event(response.content))[0] == "ready"
+        async with asyncio.timeout(5):
+            await server.aclose()
+            assert await next_event(response.content) == ("closing", {"reason": "shutdown"})
+
+
+@contextlib.asynccontextmanager
+async def echoing(echo: Echo) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A stream of an Echo of one's own, with times that fit a test."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        return await echo.stream(request, "ws")
+
+    app = web.Application()
+    app.router.add_get("/", stream)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            yield response
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_stream_is_kept_alive_and_closed_after_its_time() -> None:
+    async with echoing(Echo(Live(delivery_message), lasts_s=0.3, keep_alive_s=0.1)) as response:
+        text = await response.text()
+    assert text.startswith('event: ready\ndata: {"lasts_s":0.3}\n\n')
+    assert ": keep-alive\n\n" in text
+    assert text.endswith('event: closing\ndata: {"reason":"reconnect"}\n\n')
+
+
+async def test_a_reader_that_does_not_keep_up_is_let_go() -> None:
+    live = Live(delivery_message)
+    with live.listening("ws") as slow:
+        for _ in range(QUEUE_LIMIT + 1):
+            slow.put(b"x")
+        assert slow.ended == "too slow"
+        assert await slow.next(0) == []
+
+
+async def test_only_so_many_streams_are_open_in_a_workspace_and_in_all() -> None:
+    live = Live(delivery_message)
+    with contextlib.ExitStack() as stack:
+        for _ in range(WORKSPACE_LIMIT):
+            stack.enter_context(live.listening("ws"))
+        with pytest.raises(RateLimited), live.listening("ws"):
+            pass
+        for number in range(LIMIT - WORKSPACE_LIMIT):
+            stack.enter_context(live.listening(f"ws{number}"))
+        with pytest.raises(RateLimited), live.listening("one more"):
+            pass
+    with live.listening("ws"):
+        pass
