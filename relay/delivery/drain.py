@@ -7,10 +7,10 @@ it is, starts a request wherever there is a free slot, and sleeps until the next
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import orjson
 import structlog
 
 from relay.core.errors import RelayError, StoreError
@@ -335,7 +335,7 @@ def _attempt(delivery_id: str, number: int, at_ms: int, signature: str, outcome:
         attempted_at_ms=at_ms,
         signature=signature,
         status=outcome.status,
-        headers=json.dumps(dict(outcome.headers)) if outcome.headers else None,
+        headers=orjson.dumps(dict(outcome.headers)).decode() if outcome.headers else None,
         snippet=outcome.snippet,
         latency_ms=outcome.latency_ms,
         error_code=outcome.error_code.value if outcome.error_code else None,
