@@ -111,7 +111,9 @@ async def running(
         url = settings.public_url or _url_of(listener)
         guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=_own_addresses(listener))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS])
+        register(
+            app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS]
+        )
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD] = catalogue, guard
         engine = Engine(

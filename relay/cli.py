@@ -50,8 +50,9 @@ def _told_in_one_line(command: Callable[P, T]) -> Callable[P, T]:
 
 
 def _database_options(command: Callable[P, T]) -> Callable[P, T]:
-    command = click.option("--database", metavar="URL", help="sqlite:///PATH; by default relay.db in the data folder.")(command)
-    return click.option("--data-dir", type=click.Path(path_type=Path), help="The data folder (./relay-data).")(command)
+    database = click.option("--database", metavar="URL", help="sqlite:///PATH; by default relay.db in the data folder.")
+    data_dir = click.option("--data-dir", type=click.Path(path_type=Path), help="The data folder (./relay-data).")
+    return data_dir(database(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -134,7 +135,9 @@ def keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @_database_options
 @_told_in_one_line
-def keys_create(*, workspace: str, prefix: str, scopes: str | None, label: str | None, as_json: bool, **flags: Any) -> None:
+def keys_create(
+    *, workspace: str, prefix: str, scopes: str | None, label: str | None, as_json: bool, **flags: Any
+) -> None:
     """Make a key. It is shown once: only its hash is stored."""
     chosen = _scopes(scopes) if scopes is not None else DEFAULT_SCOPES[prefix]
     made = run(_create_key(load_settings(**flags), workspace, prefix, chosen, label))
@@ -142,7 +145,8 @@ def keys_create(*, workspace: str, prefix: str, scopes: str | None, label: str |
         click.echo(json.dumps(made))
     else:
         click.echo(made["key"])
-        click.echo(f"({made['id']}, workspace {workspace}, may use {', '.join(made['scopes'])}; shown only now)", err=True)
+        may = ", ".join(made["scopes"])
+        click.echo(f"({made['id']}, workspace {made['workspace']}, may use {may}; shown only now)", err=True)
 
 
 def _scopes(text: str) -> frozenset[str]:
@@ -263,7 +267,8 @@ def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool,
     if as_json:
         click.echo(json.dumps({"event_id": published.event.id, "event_type": event_type, "deliveries": count}))
     else:
-        click.echo(f"{event_type} published as {published.event.id}; {count} subscription{'' if count == 1 else 's'} get it")
+        who = "1 subscription gets" if count == 1 else f"{count} subscriptions get"
+        click.echo(f"{event_type} published as {published.event.id}; {who} it")
 
 
 @main.command()

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from standardwebhooks import Webhook
 
 from relay.app import running
@@ -103,7 +103,9 @@ async def run_demo(*, keep: bool, wait: bool) -> None:
 
 
 class _Demo:
-    def __init__(self, console: Console, receiver: Receiver, url: str, key: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, console: Console, receiver: Receiver, url: str, key: str, session: aiohttp.ClientSession
+    ) -> None:
         self._console = console
         self._receiver = receiver
         self._url = url
@@ -181,7 +183,7 @@ class _Demo:
         Webhook(secret).verify(post.body, post.headers)  # raises when it does not verify
         self._check("Standard Webhooks signature", ok=True)
 
-    def _check(self, what: str, ok: bool) -> None:  # noqa: FBT001
+    def _check(self, what: str, ok: bool) -> None:
         if not ok:
             raise RelayError(f"the demo found a mistake: {what}")
         self._console.print(f"   [green]✓[/] {what}", highlight=False)
@@ -199,7 +201,7 @@ class _Demo:
 
 
 def _log_table(log: list[dict[str, Any]]) -> Table:
-    table = Table("delivery", "event", "status", "attempts", "answer")
+    table = Table(Column("delivery", no_wrap=True), Column("event", no_wrap=True), "status", "tries", "answer")
     for row in log:
         table.add_row(row["id"], row["event"], row["status"], str(row["attempts"]), str(row["response_status"]))
     return table

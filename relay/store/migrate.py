@@ -37,8 +37,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
     Raises StartError for a file of a newer release, or one whose past differs from this release's.
     """
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS migrations "
-        "(number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
     )
     applied = _applied(connection)
     newest = migrations[-1].number
@@ -48,7 +47,8 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
         )
     for migration in migrations:
         if applied.get(migration.number, migration.checksum) != migration.checksum:
-            raise StartError(f"the schema of {path} differs from this release in {migration.number:04d}_{migration.name}")
+            which = f"{migration.number:04d}_{migration.name}"
+            raise StartError(f"the schema of {path} differs from this release in {which}; restore it from a backup")
     missing = [migration for migration in migrations if migration.number not in applied]
     if not missing:
         return

@@ -322,8 +322,9 @@ async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabas
     `serve` claims the file for this process: only one may send its deliveries. Without it (the command line beside a
     running server) the file is shared. Raises StartError with the one line the operator should see.
     """
+    path = path.absolute()  # noqa: ASYNC240 - reads no file
     with _owned(path) if serve else contextlib.nullcontext():
-        database = SqliteDatabase(path.absolute())
+        database = SqliteDatabase(path)
         try:
             await database.start()
             yield database

@@ -15,7 +15,6 @@ from relay.core.errors import Forbidden, RateLimited, Unauthorized
 from relay.core.keys import key_hash, prefix_of
 from relay.core.model import ApiKey
 from relay.web.operation import ANY_KEY
-from relay.web.wiring import KEYS
 
 if TYPE_CHECKING:
     from relay.web.wiring import Clock
@@ -82,6 +81,9 @@ class Keys:
             reset_s, _ = await self._limiter.get_window_stats(self._limit, address)
             retry_after_s = max(1, min(60, round(reset_s - self._clock() / 1000)))
             raise RateLimited("too many requests with a wrong API key", retry_after_s=retry_after_s)
+
+
+KEYS: web.AppKey[Keys] = web.AppKey("keys")
 
 
 def _remember(memory: dict[str, T], key: str, value: T) -> None:

@@ -18,7 +18,7 @@ from relay.web.body import json_response
 from relay.web.metrics import Metrics
 from relay.web.operation import PUBLIC, Operation
 from relay.web.problems import UNEXPECTED, problem_of
-from relay.web.wiring import APIS, CLOCK, DATABASE, KEYS, METRICS
+from relay.web.wiring import APIS, CLOCK, DATABASE, METRICS
 
 _log = structlog.get_logger("relay.web")
 
@@ -49,7 +49,7 @@ def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation]
     apis = tuple(apis)
     app[APIS] = apis
     app[METRICS] = Metrics()
-    app[KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
+    app[auth.KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
     routes: dict[web.AbstractRoute, _Route] = {}
     operation_ids: set[str] = set()
     of_apis = [_Route(api, operation) for api in apis for operation in api.operations]
@@ -100,6 +100,10 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
 
 
 def _finish(request: web.Request, response: web.StreamResponse) -> None:
+    if request.content.exception() is not None:
+        # The body broke off, so nothing can follow it on this connection: say so, and keep aiohttp from reading on.
+        response.force_close()
+        request.content.feed_eof()
     headers = response.headers
     headers["Server"] = "relay"
     headers["X-Content-Type-Options"] = "nosniff"

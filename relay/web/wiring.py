@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from relay.store.database import Database
     from relay.store.secrets import Secrets
     from relay.web.api import Api
-    from relay.web.auth import Keys
     from relay.web.metrics import Metrics
 
 Clock = Callable[[], int]
@@ -29,5 +28,4 @@ GUARD: web.AppKey[Guard] = web.AppKey("guard")
 SECRETS: web.AppKey[Secrets] = web.AppKey("secrets")
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 APIS: web.AppKey[tuple[Api, ...]] = web.AppKey("apis")
-KEYS: web.AppKey[Keys] = web.AppKey("keys")
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -72,9 +73,7 @@ async def test_a_statement_that_breaks_a_rule_is_refused_alone(database: SqliteD
         yield statement("workspace_subscriptions_changed", id="ws_kept", stamp="not a number, but SQLite takes it")
         yield Statement("workspace_add", {"id": None, "name": None, "created_at": 1})
 
-    kept, refused = await asyncio.gather(
-        database.write(add("kept")), database.write(orphan()), return_exceptions=True
-    )
+    kept, refused = await asyncio.gather(database.write(add("kept")), database.write(orphan()), return_exceptions=True)
 
     assert kept == "ws_kept"
     assert isinstance(refused, StoreError)
@@ -106,10 +105,11 @@ async def test_a_full_disk_refuses_and_recovers_by_itself(database: SqliteDataba
     pages = database._writer.execute("PRAGMA page_count").fetchone()[0]
     database._writer.execute(f"PRAGMA max_page_count = {pages}")
     accepted = 0
-    with pytest.raises(StoreFull):
-        while True:
+    with contextlib.suppress(StoreFull):
+        for _ in range(1000):
             await database.write(add("x" * 2000 + str(accepted)))
             accepted += 1
+    assert 0 < accepted < 1000
     assert len(await names(database)) == accepted, "reading goes on, and what was accepted is there"
 
     database._writer.execute("PRAGMA max_page_count = 1000000")

@@ -111,9 +111,7 @@ async def test_sigterm_lets_requests_that_are_under_way_finish(tmp_path: Path, r
         assert time.monotonic() - started < 15
 
     async with serve(tmp_path, port) as server:
-        async with server.session.get(
-            f"{server.url}/v1/webhook-deliveries", headers={"X-API-Key": KEY}
-        ) as response:
+        async with server.session.get(f"{server.url}/v1/webhook-deliveries", headers={"X-API-Key": KEY}) as response:
             [delivery] = (await response.json())["deliveries"]
         await asyncio.sleep(0.5)
     assert delivery["status"] == "delivered"
@@ -168,7 +166,9 @@ async def test_the_demo_shows_the_loop_and_exits_0_without_a_terminal() -> None:
 
 async def test_a_folder_that_cannot_be_written_refuses_to_start(tmp_path: Path) -> None:
     """F4: also for root, to whom permissions mean nothing."""
-    code, _, err = await _relay("serve", "--port", "0", "--database", "sqlite:////proc/relay.db", data_dir=str(tmp_path))
+    code, _, err = await _relay(
+        "serve", "--port", "0", "--database", "sqlite:////proc/relay.db", data_dir=str(tmp_path)
+    )
 
     assert code == 1
     assert "/proc/relay.db" in err
