@@ -1,7 +1,7 @@
 """How many requests a minute a workspace may make: a bucket for each, which refills evenly.
 
 It is asked before every request, the ingest of events included, so it is one number for a workspace and a few lines of
-arithmetic: about half a microsecond, where the strategies of `limits` take some tens.
+arithmetic: a fifth of what `limits` takes for the same answer, which it counts and then asks for.
 """
 
 from __future__ import annotations
