@@ -71,7 +71,10 @@ def _with_bodies(api: Api) -> Iterator[tuple[str, Described]]:
 
 
 @EACH_API
-async def test_a_body_that_is_no_json_object_is_refused(api: Api, scene: Scene) -> None:
+async def test_a_body_that_is_no_json_object_is_refused(
+    api: Api, scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And a stranger's broken body leaves no traceback in the log, with a key or without."""
     before = rows(scene.relay)
     for name, operation in _with_bodies(api):
         for kind, body in NO_JSON_OBJECTS.items():
@@ -83,7 +86,10 @@ async def test_a_body_that_is_no_json_object_is_refused(api: Api, scene: Scene) 
             answer = await scene.call(name, operation, data=body, headers=headers)
             assert answer.status in (400, 413), (name, kind, await answer.text())
             assert await faults(operation, answer) == [], (name, kind)
+            answer = await scene.call(name, operation, data=body, headers=headers, key=None)
+            assert (answer.status, await faults(operation, answer)) == (401, []), (name, kind)
     assert rows(scene.relay) == before
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @EACH_API
@@ -157,6 +163,8 @@ async def test_a_method_that_a_path_has_not_is_told_in_the_apis_shape(api: Api, 
     operations = operations_served(api)
     shape = next(one for one in operations.values() if 401 in one.responses)
     for operation in operations.values():
+        if not api.owns("PUT", operation.path):
+            continue  # the test ping is another API's word in the RavePilot API's tree
         answer = await scene.relay.call("PUT", scene.path_of(operation), {}, key=scene.key)
         assert (answer.status, answer.content_type) == (405, api.error_media_type), operation.path
         assert operation.method in answer.headers["Allow"]
