@@ -25,6 +25,7 @@ def _operation(
     answer: type[BaseModel] | None,
     *,
     status: int = 200,
+    also: int | None = None,
     errors: tuple[int, ...] = (),
     request: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
@@ -32,11 +33,11 @@ def _operation(
     description: str = "",
 ) -> Operation:
     method, path = route.split(" ")
-    answers: dict[int, Any] = {status: answer}
+    answers: dict[int, Any] = {status: answer} if also is None else {also: answer, status: answer}
     found = set(errors) | {401, 403, 429}
     if query is not None or request is not None:
         found.add(400)
-    if "{id}" in path:
+    if "{id" in path:
         found.add(404)
     answers |= dict.fromkeys(sorted(found), _PROBLEM)
     return Operation(
@@ -100,7 +101,8 @@ OPERATIONS = (
     ),
     _operation(
         *_EVENTS,
-        "GET /v1/events/{id}",
+        # Not `batch`: that path takes POST, and a GET there is no event that is missing.
+        "GET /v1/events/{id:(?!batch$)[^/]+}",
         "getEvent",
         "Read an event and how its deliveries stand",
         events.get_event,
@@ -202,6 +204,7 @@ OPERATIONS = (
         recover.recover_subscription,
         schemas.Recovery,
         status=202,
+        also=200,
         request=schemas.Recover,
         description=(
             "Everything that was published in that time and is dead, or never became a delivery, goes back on the full "
