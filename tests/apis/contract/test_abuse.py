@@ -49,7 +49,7 @@ ENCODED: dict[str, tuple[str, bytes]] = {
     "gzip that is none": ("gzip", b"{}"),
     "gzip cut off": ("gzip", gzip.compress(b'{"a": 1}' * 100)[:-12]),
     "a bomb": ("gzip", gzip.compress(bytes(50_000_000))),
-    "deflate that is none": ("deflate", b"{}"),
+    # Deflate that breaks in its first bytes never gets to the API: aiohttp answers 400 by itself (tests/web/test_body.py).
 }
 HOSTILE_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**63, 10**30, 0.5, 1e308, [], {}, [None], [[]], {"a": {}}),
