@@ -21,6 +21,7 @@ _TYPE = re.compile(r"[a-z0-9._-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+TOO_LONG_TEXT = f"must be at most {MAX_PAYLOAD_BYTES} bytes of JSON"
 _TYPE_TEXT = "must be 1 to 128 lower-case letters, digits, dots, underscores and hyphens"
 _KEY_TEXT = "must be 1 to 255 visible ASCII characters without blanks"
 _MOMENT_TEXT = "must be a date and time such as 2026-10-07T09:12:05Z"
@@ -70,13 +71,14 @@ def read_event(body: dict[str, Any], text: str) -> Draft:
         faults.add("payload", "must be a JSON object")
     else:
         payload = member_text(text, body, "payload")
-        if not _fits(payload, members):
-            faults.add("payload", f"must be at most {MAX_PAYLOAD_BYTES} bytes of JSON")
+        if not fits(payload, members):
+            faults.add("payload", TOO_LONG_TEXT)
     faults.check()
     return Draft(event_type, payload, members)
 
 
-def _fits(text: str, members: Any) -> bool:
+def fits(text: str, members: Any) -> bool:
+    """Whether a payload is short enough; `members` is what its text says."""
     # What counts is the compact form; it is made only for a text that is too long as it came.
     return (
         len(text) * 4 <= MAX_PAYLOAD_BYTES

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from relay.apis.webhook_relay.admission import limit_pings
-from relay.apis.webhook_relay.input import read_event_type, refuse
+from relay.apis.webhook_relay.input import TOO_LONG_TEXT, fits, read_event_type, refuse
 from relay.apis.webhook_relay.views import error_code
 from relay.apis.webhook_relay.wire import envelope, headers, signature
 from relay.core import signing
@@ -20,10 +20,10 @@ from relay.web.body import json_object_and_text, json_response, member_text
 from relay.web.wiring import CLOCK, ENGINE, GUARD, SETTINGS
 
 TIMEOUT_S = 10.0
-SECRET_LENGTHS = range(8, 129)
 DEFAULT_TYPE = "test.ping"
 DEFAULT_PAYLOAD = '{"hello":"from-webhook-relay"}'
 
+_SECRET = re.compile(r"[\x21-\x7e]{8,128}")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TARGET_TEXT = "must not point to a private network"
 _DETAILS = {
@@ -74,8 +74,8 @@ def _secret(body: dict[str, Any]) -> str:
     if "secret" not in body:
         return signing.new_secret().replace("whsec_", "whsec_test_")
     secret = body["secret"]
-    if not isinstance(secret, str) or len(secret) not in SECRET_LENGTHS:
-        raise refuse("secret", f"must be a text of {SECRET_LENGTHS[0]} to {SECRET_LENGTHS[-1]} characters")
+    if not isinstance(secret, str) or not _SECRET.fullmatch(secret):
+        raise refuse("secret", "must be 8 to 128 visible ASCII characters without blanks")
     return secret
 
 
@@ -84,9 +84,10 @@ def _payload(body: dict[str, Any], text: str) -> str:
         return DEFAULT_PAYLOAD
     if type(body["payload"]) is not dict:
         raise refuse("payload", "must be a JSON object")
-    if len(orjson.dumps(body["payload"])) > 262_144:
-        raise refuse("payload", "must be at most 262144 bytes of JSON")
-    return member_text(text, body, "payload")
+    payload = member_text(text, body, "payload")
+    if not fits(payload, body["payload"]):
+        raise refuse("payload", TOO_LONG_TEXT)
+    return payload
 
 
 def _view(outcome: Outcome) -> dict[str, Any]:

@@ -200,9 +200,11 @@ class DeliveryPage(BaseModel):
 
 class TestPing(BaseModel):
     url: str = Field(pattern=HTTPS, json_schema_extra={"format": "uri"}, description="The address to try; https.")
-    secret: str | None = Field(None, min_length=8, max_length=128, description="By default a random one.")
+    secret: str = Field(
+        "", pattern="^[!-~]{8,128}$", description="8 to 128 visible ASCII characters; by default a random one."
+    )
     event_type: str = Field("test.ping", pattern=EVENT_TYPE)
-    payload: dict[str, Any] | None = Field(None, description='By default `{"hello":"from-webhook-relay"}`.')
+    payload: dict[str, Any] = Field({}, description='By default `{"hello":"from-webhook-relay"}`.')
 
 
 class TestPingResult(BaseModel):

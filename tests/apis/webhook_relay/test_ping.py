@@ -61,6 +61,8 @@ async def test_nothing_of_a_ping_is_stored(relay: Relay, receiver: Receiver) -> 
         ({"url": "https://h.example.com/", "secret": "short"}, "secret"),
         ({"url": "https://h.example.com/", "secret": "x" * 129}, "secret"),
         ({"url": "https://h.example.com/", "secret": None}, "secret"),
+        ({"url": "https://h.example.com/", "secret": "caf\u00e9-caf\u00e9"}, "secret"),
+        ({"url": "https://h.example.com/", "payload": {"x": "y" * 262_144}}, "payload"),
         ({"url": "https://h.example.com/", "event_type": "Bad Type"}, "event_type"),
         ({"url": "https://h.example.com/", "payload": [1]}, "payload"),
     ],
