@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -90,6 +91,9 @@ async def _serve(settings: Settings) -> None:
                 click.echo(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
             click.echo(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
         sys.stdout.flush()
+        # What is there now stays for good: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         ends: list[asyncio.Future[Any]] = [stop, relay.database.damaged]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if relay.database.damaged.done():

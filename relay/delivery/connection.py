@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = self._due = 0.0
         self._deadline = 0.0
         self._answer = Answer()
         self._bytes_in = 0
@@ -99,8 +100,6 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._waiter = None
-            if self._timer is not None:
-                self._timer.cancel()
 
     def abort(self) -> None:
         """Close at once: nothing is owed to a receiver, and waiting for its good-bye would let it hold the socket."""
@@ -146,6 +145,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._end("closed" if exc is None else "reset")
 
     # --- httptools. Nothing may be raised in these; they note what `data_received` then acts on.
@@ -222,11 +224,21 @@ class Connection(asyncio.Protocol):
             self._waiter.set_exception(ExchangeFailed(error_code, detail, unanswered=unanswered))
 
     def _set_timer(self, at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._expire)
+        self._due = at
+        # One that is set for earlier looks again by itself: a busy connection so sets a timer now and then, not for
+        # every exchange.
+        if self._timer is None or at < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._timer_at = self._loop.call_at(at, self._expire), at
 
     def _expire(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._due:
+            self._set_timer(self._due)
+            return
         self.reusable = False
         if self._headers_in:
             self._finish()

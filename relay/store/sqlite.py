@@ -251,7 +251,7 @@ def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: 
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on the disk before anybody is told of it.
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA cache_size = -8192")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _check(connection, path)
         migrate(connection, [Migration(m.number, m.name, _dialect(m.text)) for m in migrations], path)
