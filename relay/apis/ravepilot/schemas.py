@@ -45,7 +45,7 @@ class MagicLinkRequest(BaseModel):
 class InvitationRequest(MagicLinkRequest):
     """Who is invited, and whether their link is mailed to them."""
 
-    send_email: Annotated[bool, Field(description="False makes the link without sending mail.")] = True
+    send_email: Annotated[bool | None, Field(description="False makes the link without sending mail.")] = True
 
 
 class Submission(BaseModel):
@@ -119,8 +119,8 @@ class SubmissionQuery(BaseModel):
     """Which page of the submissions."""
 
     status: Annotated[SubmissionStatus | None, Field(description="Only those that stand there.")] = None
-    limit: Annotated[int, Field(le=200, description="How many; more than 200 is taken as 200.")] = 50
-    offset: Annotated[int, Field(description="How many of the newest to pass over.")] = 0
+    limit: Annotated[int, Field(ge=1, le=200, description="How many; more than 200 is taken as 200.")] = 50
+    offset: Annotated[int, Field(ge=0, description="How many of the newest to pass over.")] = 0
 
 
 class SubmissionList(BaseModel):
@@ -150,7 +150,7 @@ class WebhookRequest(BaseModel):
         ),
     ]
     events: Annotated[
-        list[str] | Literal["*"],
+        list[str] | Literal["*"] | None,
         Field(description="Event names; `*` stands for all.", examples=[["clip.approved", "render.succeeded"]]),
     ] = ["*"]
 

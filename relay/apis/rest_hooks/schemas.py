@@ -15,7 +15,9 @@ class SubscribeBody(BaseModel):
         description="`review.created`, `rating.dropped`, or any other type of `GET /api/v1/event-types`.",
         examples=["review.created"],
     )
-    store: str | None = Field(None, description="`apple` or `google`. Required for the two store event types only.")
+    store: str | None = Field(
+        None, description="`apple` or `google`. Required for the two store event types only.", examples=["apple"]
+    )
     app_id: str | None = Field(
         None, description="Apple's number or Google's package name. Required like `store`.", examples=["284882215"]
     )

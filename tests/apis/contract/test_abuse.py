@@ -49,7 +49,7 @@ ENCODED: dict[str, tuple[str, bytes]] = {
     "gzip that is none": ("gzip", b"{}"),
     "gzip cut off": ("gzip", gzip.compress(b'{"a": 1}' * 100)[:-12]),
     "a bomb": ("gzip", gzip.compress(bytes(50_000_000))),
-    # Deflate that breaks in its first bytes never gets to the API: aiohttp answers 400 by itself (tests/web/test_body.py).
+    # Deflate that breaks in its first bytes never gets here: aiohttp answers 400 by itself (tests/web/test_body.py).
 }
 HOSTILE_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**63, 10**30, 0.5, 1e308, [], {}, [None], [[]], {"a": {}}),
@@ -79,7 +79,8 @@ async def test_a_body_that_is_no_json_object_is_refused(
     for name, operation in _with_bodies(api):
         for kind, body in NO_JSON_OBJECTS.items():
             answer = await scene.call(name, operation, data=body, headers={"Content-Type": "application/json"})
-            assert answer.status == (413 if kind == "more than fits" else 400), (name, kind, await answer.text())
+            too_large = kind == "more than fits" and name != "createEventBatch"  # which takes larger ones
+            assert answer.status == (413 if too_large else 400), (name, kind, await answer.text())
             assert await faults(operation, answer) == [], (name, kind)
         for kind, (encoding, body) in ENCODED.items():
             headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
