@@ -30,18 +30,23 @@ PAGES_AT_ONCE = 40
 
 
 class Span(NamedTuple):
-    """The events of a time, as far as a subscription is concerned: between two ids, both left out."""
+    """The events of a time, as far as a subscription is concerned. Both times are included.
+
+    No event of that time has an id below `after_id`. There is no such bound above: ids never go down, so where the
+    clock was set back they hold a later time than their events.
+    """
 
     workspace_id: str
     subscription_id: str
+    since_at: int
+    until_at: int
     after_id: str
-    until_id: str
 
     @classmethod
     def of(cls, subscription: Subscription, since_ms: int, until_ms: int) -> Span:
-        """Both times included. What was published before there was the subscription was never meant for it."""
+        """What was published before there was the subscription was never meant for it."""
         since_ms = max(0, since_ms, subscription.created_at_ms)
-        return cls(subscription.workspace_id, subscription.id, ulid_floor(since_ms), ulid_floor(max(0, until_ms) + 1))
+        return cls(subscription.workspace_id, subscription.id, since_ms, until_ms, ulid_floor(since_ms))
 
 
 class Found(NamedTuple):
@@ -68,9 +73,7 @@ def begin(span: Span, now_ms: int) -> Steps[None]:
 @work
 def _open() -> Steps[list[tuple[str, Span]]]:
     rows = yield statement("recovery_open")
-    return [
-        (row["id"], Span(row["workspace_id"], row["subscription_id"], row["after_id"], row["until_id"])) for row in rows
-    ]
+    return [(row["id"], Span(*[row[name] for name in Span._fields])) for row in rows]
 
 
 async def advance(app: web.Application) -> None:
@@ -100,6 +103,8 @@ def _step(recovery_id: str, span: Span, now_ms: int) -> Steps[tuple[int, str | N
     put_back, after_id = 0, span.after_id
     for row in rows:
         after_id = row["id"]
+        if not span.since_at <= row["created_at"] <= span.until_at:
+            continue
         if row["state"] == "dead":
             yield statement("recovery_revive", workspace_id=span.workspace_id, id=row["delivery_id"], now=now_ms)
             put_back += 1

@@ -1,18 +1,21 @@
 -- name: recovery_dead
 -- Of what was published in a span of time, how much is dead.
-SELECT COUNT(*) AS count FROM deliveries
-WHERE subscription_id = :subscription_id AND state = 'dead' AND event_id > :after_id AND event_id < :until_id;
+SELECT COUNT(*) AS count
+FROM deliveries d JOIN events e ON e.workspace_id = d.workspace_id AND e.id = d.event_id
+WHERE d.subscription_id = :subscription_id AND d.state = 'dead' AND d.event_id >= :after_id
+  AND e.created_at >= :since_at AND e.created_at <= :until_at;
 
 -- name: recovery_missed
 -- And how much never became a delivery, by event type, because a filter is matched outside.
 SELECT e.type, COUNT(*) AS count FROM events e
-WHERE e.workspace_id = :workspace_id AND e.id > :after_id AND e.id < :until_id
+WHERE e.workspace_id = :workspace_id AND e.id >= :after_id
+  AND e.created_at >= :since_at AND e.created_at <= :until_at
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.subscription_id = :subscription_id)
 GROUP BY e.type;
 
 -- name: recovery_add
-INSERT INTO recoveries (id, workspace_id, subscription_id, after_id, until_id, created_at)
-VALUES (:id, :workspace_id, :subscription_id, :after_id, :until_id, :now);
+INSERT INTO recoveries (id, workspace_id, subscription_id, since_at, until_at, after_id, created_at)
+VALUES (:id, :workspace_id, :subscription_id, :since_at, :until_at, :after_id, :now);
 
 -- name: recovery_open
 SELECT * FROM recoveries ORDER BY created_at, id;
@@ -23,9 +26,10 @@ WHERE subscription_id = :subscription_id AND state = 'pending' AND next_attempt_
 LIMIT 1;
 
 -- name: recovery_page
-SELECT e.id, e.type, d.id AS delivery_id, d.state
+-- The times are compared outside: a page looks at so many events, and not for so many that match.
+SELECT e.id, e.type, e.created_at, d.id AS delivery_id, d.state
 FROM events e LEFT JOIN deliveries d ON d.event_id = e.id AND d.subscription_id = :subscription_id
-WHERE e.workspace_id = :workspace_id AND e.id > :after_id AND e.id < :until_id
+WHERE e.workspace_id = :workspace_id AND e.id > :after_id
 ORDER BY e.workspace_id, e.id
 LIMIT :n;
 

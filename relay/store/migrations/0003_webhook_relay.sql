@@ -13,8 +13,9 @@ CREATE TABLE recoveries (
     id              TEXT PRIMARY KEY,
     workspace_id    TEXT NOT NULL REFERENCES workspaces (id),
     subscription_id TEXT NOT NULL,
+    since_at        BIGINT NOT NULL,
+    until_at        BIGINT NOT NULL,
     after_id        TEXT NOT NULL,
-    until_id        TEXT NOT NULL,
     created_at      BIGINT NOT NULL
 );
 

@@ -9,10 +9,19 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from relay.core import ids
 from tests.conftest import Relay
 from tests.receiver import Received
 
 UNKNOWN = "01JAB3K5XYZQRSTUVWXYZABCDE"
+
+
+def start_ms() -> int:
+    """Where the clock of a test may start: ids never go down in a process, whatever the clocks of earlier tests said."""
+    value = 0
+    for character in ids.ulid(0)[:10]:
+        value = value * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(character)
+    return value + 1
 
 
 async def subscribe(relay: Relay, url: str = "https://hooks.example.com/a", **body: Any) -> dict[str, Any]:
@@ -49,7 +58,7 @@ async def delivery_in(relay: Relay, status: str, **query: str) -> dict[str, Any]
 async def until(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
     """What `look` gives as soon as it is true; TimeoutError when that does not come."""
     async with asyncio.timeout(timeout_s):
-        while not (found := await look()):  # noqa: ASYNC110 - another process would have to ask as well
+        while not (found := await look()):
             await asyncio.sleep(0.02)
     return found
 

@@ -16,6 +16,7 @@ from tests.apis.webhook_relay.client import (
     fields_of,
     pages,
     publish,
+    start_ms,
     subscribe,
     until,
     verify,
@@ -250,6 +251,23 @@ async def test_a_recovery_waits_for_a_paused_subscription_and_survives_a_restart
         assert not receiver.requests
         await relay.json("POST", f"{path}/resume")
         assert len(await receiver.wait_for(3, "/hook")) == 3
+
+
+async def test_a_recovery_finds_what_was_published_after_the_clock_was_set_back(
+    start_relay: StartRelay, receiver: Receiver
+) -> None:
+    """Ids never go down, so these events have ids that are ahead of their time."""
+    now_ms = start_ms()
+    async with start_relay(clock=lambda: now_ms) as relay:
+        await publish(relay)
+        now_ms -= 3_600_000
+        made = await subscribe(relay, receiver.url("/hook"))
+        path = f"/v1/subscriptions/{made['id']}"
+        await relay.json("POST", f"{path}/pause")
+        await publish(relay)
+        await relay.json("POST", f"{path}/resume", {"replay_missed": True})
+        await receiver.wait_for(1, "/hook")
+        assert len(receiver.requests) == 1
 
 
 async def test_a_recovery_leaves_out_what_was_published_outside_its_time(relay: Relay, receiver: Receiver) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from relay.apis.webhook_relay import sandbox
 from relay.core.keys import DEFAULT_SCOPES, new_key
 from relay.store import environments, workspaces
-from tests.apis.webhook_relay.client import deliveries, publish, subscribe
+from tests.apis.webhook_relay.client import deliveries, publish, start_ms, subscribe
 from tests.conftest import Relay, StartRelay
 
-NOW_MS = 1_800_000_000_000
 DAY_MS = 24 * 3600 * 1000
 
 
 async def key_for(relay: Relay, prefix: str, name: str = "acme") -> str:
     """A key as `relay keys create` makes it."""
     database = relay.server.database
-    workspace, _ = await database.write(environments.ensure(name, prefix, NOW_MS))
+    workspace, _ = await database.write(environments.ensure(name, prefix, 0))
     key = new_key(prefix)
-    await database.write(workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], None, NOW_MS))
+    await database.write(workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], None, 0))
     return key
 
 
@@ -40,7 +39,7 @@ async def test_test_keys_never_see_live_data(relay: Relay) -> None:
 
 
 async def test_a_sandbox_is_empty_again_after_24_hours_and_nothing_else_is(start_relay: StartRelay) -> None:
-    now_ms = NOW_MS
+    now_ms = start_ms()
     async with start_relay(clock=lambda: now_ms) as relay:
         keys = {prefix: await key_for(relay, prefix) for prefix in ("whk_live_", "whk_test_", "whk_sandbox_")}
         for key in keys.values():

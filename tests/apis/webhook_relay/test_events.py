@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.apis.webhook_relay.client import UNKNOWN, delivery_in, fields_of, pages, publish, subscribe
+from tests.apis.webhook_relay.client import UNKNOWN, delivery_in, fields_of, pages, publish, start_ms, subscribe
 from tests.conftest import KEY, Relay, StartRelay
 from tests.receiver import Receiver
 
@@ -114,7 +114,7 @@ async def test_of_fifty_requests_with_two_payloads_one_payload_wins(relay: Relay
 async def test_an_idempotency_key_is_free_again_after_24_hours_and_its_own_in_each_workspace(
     start_relay: StartRelay,
 ) -> None:
-    now_ms = 1_800_000_000_000
+    now_ms = start_ms()
     async with start_relay(clock=lambda: now_ms) as relay:
         headers = {"Idempotency-Key": "k"}
         first = await publish(relay, payload={"n": 1}, headers=headers)

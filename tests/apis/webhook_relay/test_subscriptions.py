@@ -17,6 +17,7 @@ from tests.apis.webhook_relay.client import (
     pages,
     publish,
     signatures,
+    start_ms,
     subscribe,
     until,
     verify,
@@ -192,7 +193,7 @@ async def test_a_receiver_that_is_gone_disables_and_resume_brings_it_back(relay:
 async def test_for_48_hours_after_a_rotation_both_secrets_sign_and_the_new_one_last(
     start_relay: StartRelay, receiver: Receiver
 ) -> None:
-    now_ms = 1_800_000_000_000
+    now_ms = start_ms()
     async with start_relay(clock=lambda: now_ms) as relay:
         made = await subscribe(relay, receiver.url("/hook"))
         path = f"/v1/subscriptions/{made['id']}/rotate-secret"
