@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _HANDLER = "relay"
@@ -86,10 +87,10 @@ class _Stderr(logging.Handler):
 
 
 def _is_no_bad_request(record: logging.LogRecord) -> bool:
-    # aiohttp logs a traceback for each request it cannot parse: a stranger could fill the disk with them. It has
+    # aiohttp logs a traceback for each request it cannot parse or whose body breaks: a stranger could fill the disk with them. It has
     # answered 400 already, and a lost connection needs no line either.
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, (HttpProcessingError, ConnectionError))
+    return not isinstance(error, (HttpProcessingError, RequestPayloadError, ConnectionError))
 
 
 def _pretty(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
