@@ -17,7 +17,7 @@ UNKNOWN = "01JAB3K5XYZQRSTUVWXYZABCDE"
 
 
 def start_ms() -> int:
-    """Where the clock of a test may start: ids never go down in a process, whatever the clocks of earlier tests said."""
+    """Where the clock of a test may start: ids never go down in a process, and earlier tests had clocks too."""
     value = 0
     for character in ids.ulid(0)[:10]:
         value = value * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(character)
