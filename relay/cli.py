@@ -166,13 +166,13 @@ async def _create_key(
     settings: Settings, workspace_name: str, prefix: str, scopes: frozenset[str], label: str | None
 ) -> dict[str, Any]:
     from relay.app import open_store, wall_clock
-    from relay.store import workspaces
+    from relay.store import environments, workspaces
 
     if not workspace_name.strip():
         raise InputError("the workspace needs a name")
     async with open_store(settings, serve=False) as (database, _):
         now_ms = wall_clock()
-        workspace, _ = await database.write(workspaces.ensure(workspace_name.strip(), now_ms))
+        workspace, _ = await database.write(environments.ensure(workspace_name.strip(), prefix, now_ms))
         key = new_key(prefix)
         stored = await database.write(workspaces.add_key(workspace.id, key, scopes, label, now_ms))
     if stored is None:

@@ -87,8 +87,8 @@ class _Stderr(logging.Handler):
 
 
 def _is_no_bad_request(record: logging.LogRecord) -> bool:
-    # aiohttp logs a traceback for each request it cannot parse or whose body breaks: a stranger could fill the disk with them. It has
-    # answered 400 already, and a lost connection needs no line either.
+    # aiohttp logs a traceback for each request it cannot parse or whose body breaks: a stranger could fill the disk
+    # with them. It has answered 400 already, and a lost connection needs no line either.
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, (HttpProcessingError, RequestPayloadError, ConnectionError))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import secrets
 import string
@@ -31,7 +30,7 @@ def _text_key(secret: str) -> hmac.HMAC:
 def _standard_key(secret: str) -> hmac.HMAC:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = secret.encode()  # a secret that a client chose for a test ping need not be base64
     return hmac.new(key, digestmod="sha256")
 

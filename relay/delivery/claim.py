@@ -75,6 +75,7 @@ def _claimed(row: Row, subscription: Subscription) -> Claimed:
         body_number=row["body_number"],
         body=row["body"],
         attempts_made=row["attempts_made"],
+        schedule_base=row["schedule_base"],
         created_at_ms=row["created_at"],
         subscription=subscription,
     )

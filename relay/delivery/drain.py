@@ -282,7 +282,7 @@ class Drain:
         number = claimed.attempts_made + 1
         now_ms = self._now()
         spread = random.uniform(-1, 1)  # noqa: S311 - jitter is no secret
-        verdict = judge(outcome, policy, attempt=number, now_ms=now_ms, spread=spread)
+        verdict = judge(outcome, policy, attempt=number - claimed.schedule_base, now_ms=now_ms, spread=spread)
         succeeded = verdict.state is DeliveryState.SUCCESS
         counts = not succeeded and started_s > lane.failed_at_s
         recovers = succeeded and (lane.failures > 0 or claimed.subscription.consecutive_failures > 0)

@@ -25,7 +25,8 @@ FROM lane WHERE lane.subscription_id IS NOT NULL;
 
 -- name: delivery_due
 -- A large body stays where it is until it is sent: many of them are held at a time.
-SELECT d.workspace_id, d.id, d.event_id, d.event_type, d.body_number, d.attempts_made, d.created_at,
+SELECT d.workspace_id, d.id, d.event_id, d.event_type, d.body_number, d.attempts_made, d.schedule_base,
+    d.created_at,
     CASE WHEN LENGTH(b.body) <= 16384 THEN b.body END AS body
 FROM deliveries d JOIN bodies b ON b.event_id = d.event_id AND b.number = d.body_number
 WHERE d.subscription_id = :subscription_id AND d.state = 'pending' AND d.next_attempt_at <= :now

@@ -45,7 +45,7 @@ async def log(relay: Relay, workspace: str = "default") -> list[Delivery]:
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 10.0) -> None:
     """Wait until a condition holds; TimeoutError when it never does."""
     async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is in the database
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -155,7 +155,9 @@ def test_plain_http_is_refused_with_the_way_out() -> None:
 )
 def test_a_target_is_taken_byte_for_byte(path: str) -> None:
     """Catch URLs carry their own secrets: nothing is normalised."""
-    assert read(CLIP | {"target_url": f"https://Hooks.Example.com{path}"}).target_url == f"https://Hooks.Example.com{path}"
+    assert (
+        read(CLIP | {"target_url": f"https://Hooks.Example.com{path}"}).target_url == f"https://Hooks.Example.com{path}"
+    )
 
 
 def test_a_review_hook_names_its_app_and_band() -> None:

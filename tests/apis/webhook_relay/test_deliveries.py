@@ -237,6 +237,21 @@ async def test_a_recovery_counts_first_and_then_delivers_what_died_and_what_was_
     assert len(receiver.received("/hook")) == 4
 
 
+async def test_what_is_recovered_has_its_full_schedule_again(start_relay: StartRelay, receiver: Receiver) -> None:
+    """While its attempts go on being counted, and are all kept."""
+    async with start_relay(retry_delays="0") as relay:
+        made = await subscribe(relay, receiver.url("/status/500"))
+        await publish(relay)
+        found = await delivery_in(relay, "dead")
+        assert found["attempts_made"] == 2
+        path = f"/v1/subscriptions/{made['id']}/recover"
+        await relay.json("POST", path, {"since": LONG_AGO}, status=202)
+        await receiver.wait_for(4)
+        found = await delivery_in(relay, "dead")
+        assert (found["attempts_made"], found["dead_reason"]) == (4, "exhausted")
+        assert [attempt["attempt_number"] for attempt in found["attempts"]] == [1, 2, 3, 4]
+
+
 async def test_a_recovery_waits_for_a_paused_subscription_and_survives_a_restart(
     start_relay: StartRelay, receiver: Receiver
 ) -> None:
