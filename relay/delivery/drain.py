@@ -26,6 +26,7 @@ from relay.delivery.sign import Signer
 from relay.delivery.slots import Share, Slots
 from relay.store import deliveries, events
 from relay.store.database import Database
+from relay.store.failpoint import failpoint
 
 PAGE = 64
 """How many deliveries of one lane are claimed at once."""
@@ -218,6 +219,7 @@ class Drain:
                 lane.due_at_ms = 0
                 self._timers.at(lane, now_ms + round(STORE_RETRY_S * 1000))
             raise
+        failpoint("after-claim")
         for (lane, _), one in zip(wanted, found, strict=True):
             self._take_in(lane, one)
 
@@ -278,6 +280,7 @@ class Drain:
             self._slots.release(claimed.id, lane.workspace_id)
             lane.under_way -= 1
             self._woken.set()
+        failpoint("before-record")
         policy = self._wires[claimed.subscription.api].retry
         number = claimed.attempts_made + 1
         now_ms = self._now()

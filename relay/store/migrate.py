@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relay.core.errors import StartError
+from relay.store.failpoint import failpoint
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -65,6 +66,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
                 connection.execute(statement)
             row = (migration.number, migration.name, migration.checksum)
             connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", row)
+            failpoint("in-migration")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

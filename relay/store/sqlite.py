@@ -29,6 +29,7 @@ from relay.core.errors import (
     StoreReadOnly,
 )
 from relay.store.database import Statement, T, Work, load_statements
+from relay.store.failpoint import failpoint
 from relay.store.migrate import Migration, load_migrations, migrate
 
 BUSY_TIMEOUT_MS = 5_000
@@ -135,6 +136,7 @@ class SqliteDatabase:
                     break
                 group.append(waiting)
             results = self._run_group(group)
+            failpoint("before-answer")
             # One hop to the loop for the whole group: each hop wakes the loop's selector through a pipe.
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                 self._loop.call_soon_threadsafe(_resolve, group, results)
@@ -224,6 +226,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        failpoint("before-commit")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
