@@ -1,4 +1,4 @@
-"""Named points at which a test lets the process die: with `RELAY_FAILPOINT=after-claim:3` at the third pass of that one.
+"""Named points at which a test lets the process die: `RELAY_FAILPOINT=after-claim:3` does so at the third pass of it.
 
 Without the variable, as always outside of tests, a failpoint does nothing. `tests/whole/test_failpoints.py` uses each.
 """
