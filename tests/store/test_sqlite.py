@@ -103,7 +103,7 @@ async def test_files_are_for_their_owner_only(database: SqliteDatabase) -> None:
 
 async def test_a_full_disk_refuses_and_recovers_by_itself(database: SqliteDatabase) -> None:
     pages = database._writer.execute("PRAGMA page_count").fetchone()[0]
-    database._writer.execute(f"PRAGMA max_page_count = {pages}")
+    database._writer.execute(f"PRAGMA max_page_count = {pages + 20}")
     accepted = 0
     with contextlib.suppress(StoreFull):
         for _ in range(1000):
