@@ -232,6 +232,8 @@ class Drain:
             if not lane.workspace_id:
                 lane.workspace_id = subscription.workspace_id
                 lane.failures = subscription.consecutive_failures
+            if lane.target_url != subscription.target_url:
+                lane.target_url = subscription.target_url
                 lane.pace = pace_of(subscription.target_url)
             lane.waiting.extend(found.claimed)
             lane.held.update(claimed.id for claimed in found.claimed)

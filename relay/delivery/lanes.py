@@ -28,6 +28,7 @@ class Lane:
     """How many requests it may have under way while its target answers."""
     workspace_id: str = ""
     """Known from the first claim on; until then the lane takes its turns with the others that are new."""
+    target_url: str = ""
     waiting: deque[Claimed] = field(default_factory=deque)
     held: set[str] = field(default_factory=set)
     """Ids of the deliveries in `waiting`, under way, or answered but not settled: they must not be claimed again."""

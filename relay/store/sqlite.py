@@ -255,6 +255,8 @@ def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: 
         # FULL: a commit is on the disk before anybody is told of it.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -8192")
+        # A page that many commits change is copied into the file once for all of them.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _check(connection, path)
         migrate(connection, [Migration(m.number, m.name, _dialect(m.text)) for m in migrations], path)

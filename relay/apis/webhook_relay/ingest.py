@@ -80,13 +80,6 @@ def accept(one: Incoming, publish: Publish) -> Steps[Accepted | None]:
             return (yield from _earlier(one))
     published = yield from publish(event)
     to_wake = published.subscription_ids
-    if event.idempotency_key is not None and to_wake:
-        yield statement(
-            "idempotency_counted",
-            workspace_id=event.workspace_id,
-            key=event.idempotency_key,
-            deliveries=len(to_wake),
-        )
     return Accepted(event, len(to_wake), to_wake)
 
 

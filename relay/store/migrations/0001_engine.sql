@@ -72,7 +72,6 @@ CREATE TABLE idempotency (
     key          TEXT NOT NULL,
     fingerprint  TEXT NOT NULL,
     event_id     TEXT NOT NULL,
-    deliveries   BIGINT NOT NULL,
     expires_at   BIGINT NOT NULL,
     PRIMARY KEY (workspace_id, key)
 ) /* without rowid */;
