@@ -126,6 +126,18 @@ def demo(*, keep: bool) -> None:
     run(run_demo(keep=keep, wait=sys.stdin.isatty()))
 
 
+@main.command()
+@click.option("--quick/--long", default=True, help="Under a minute (the default), or four times as much and 50/s too.")
+@click.option("--only", multiple=True, metavar="NAME", help="This scenario alone; may be given again.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_told_in_one_line
+def bench(*, quick: bool, only: tuple[str, ...], as_json: bool) -> None:
+    """Measure Relay on this machine, in a temporary folder and on loopback only; stops by itself."""
+    from relay.bench.run import run_bench
+
+    run(run_bench(long=not quick, as_json=as_json, only=only))
+
+
 @main.group()
 def keys() -> None:
     """Make, list and revoke API keys; also while the server runs."""
