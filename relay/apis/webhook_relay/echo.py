@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 
 import orjson
 from aiohttp import web
@@ -18,6 +21,7 @@ SCOPE = "deliveries"
 WRITE_LIMIT_S = 5.0
 """A reader that takes nothing for so long is let go of."""
 BUFFER_BYTES = 32 * 1024
+"""How much may lie unread of a stream, here and in the kernel."""
 _KEEP_ALIVE = b": keep-alive\n\n"
 
 
@@ -64,15 +68,15 @@ class Echo:
             )
             await response.prepare(request)
             transport = request.transport
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.set_write_buffer_limits(high=BUFFER_BYTES)
+            if transport is not None:
+                _keep_little(transport)
             try:
                 await self._run(response, listener)
             except ConnectionError:
                 pass  # the reader has gone
             except TimeoutError:
-                if isinstance(transport, asyncio.WriteTransport):
-                    transport.abort()
+                if transport is not None:
+                    _cut_off(transport)
         return response
 
     async def _run(self, response: web.StreamResponse, listener: Listener[bytes]) -> None:
@@ -87,6 +91,25 @@ class Echo:
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         async with asyncio.timeout(WRITE_LIMIT_S):
             await response.write(data)
+
+
+def _keep_little(transport: asyncio.WriteTransport) -> None:
+    transport.set_write_buffer_limits(high=BUFFER_BYTES)
+    # Left alone, the kernel keeps megabytes for a reader that does not read.
+    _set_option(transport, socket.SO_SNDBUF, BUFFER_BYTES)
+
+
+def _cut_off(transport: asyncio.WriteTransport) -> None:
+    # And goes on trying for minutes to deliver it after the end, unless it is told not to linger.
+    _set_option(transport, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _set_option(transport: asyncio.WriteTransport, option: int, value: int | bytes) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):  # the reader may have gone this moment
+            connection.setsockopt(socket.SOL_SOCKET, option, value)
 
 
 ECHO: web.AppKey[Echo] = web.AppKey("webhook_relay_echo")
