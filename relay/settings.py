@@ -113,7 +113,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
     delivery_concurrency: int = _setting(
-        256, "How many POSTs may be in flight at once.", "a whole number from 1 to 10000", ge=1, le=10_000
+        256,
+        "How many POSTs may be under way at once; eight times as many more may wait for slow receivers.",
+        "a whole number from 1 to 10000",
+        ge=1,
+        le=10_000,
     )
     sample_events: Path | None = _setting(
         None, "A folder with event types of your own, <event type>.json.", "an existing folder"

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 
 from relay.core.model import Claimed
 from relay.delivery.pace import Pace
+from relay.delivery.slots import Standing
 
-IN_FLIGHT = 32
-"""How many requests one target may have under way, where the limit for all leaves room for more than one target."""
 NEVER_MS = 2**62
 
 
@@ -41,9 +40,19 @@ class Lane:
     """Failed requests in a row; from the first on, the target is asked one request at a time."""
     failed_at_s: float = 0.0
     """Monotonic time of the newest counted failure."""
+    proven: bool = False
+    """Whether the target has answered well since Relay started."""
+    counted_as: Standing = Standing.NEW
+    """The standing that `waiting` is counted with in the room for what is held."""
     pace: Pace | None = None
     claiming: bool = False
     timer_at_ms: int = NEVER_MS
+
+    @property
+    def standing(self) -> Standing:
+        if self.failures:
+            return Standing.FAILING
+        return Standing.PROVEN if self.proven else Standing.NEW
 
     @property
     def capacity(self) -> int:
@@ -66,30 +75,34 @@ class Lane:
 
 
 class Turns:
-    """Lanes in the order of their turns: round the workspaces, round the lanes of each."""
+    """Lanes in the order of their turns: proven targets first, then round the workspaces, round the lanes of each."""
 
     def __init__(self) -> None:
-        self._rings: OrderedDict[str, OrderedDict[str, Lane]] = OrderedDict()
+        self._rings: dict[Standing, OrderedDict[str, OrderedDict[str, Lane]]] = {
+            standing: OrderedDict() for standing in Standing
+        }
 
     def __bool__(self) -> bool:
-        return bool(self._rings)
+        return any(self._rings.values())
 
     def add(self, lane: Lane) -> None:
         """Give a lane a turn, unless it has one."""
-        self._rings.setdefault(lane.workspace_id, OrderedDict()).setdefault(lane.subscription_id, lane)
+        rings = self._rings[lane.standing]
+        rings.setdefault(lane.workspace_id, OrderedDict()).setdefault(lane.subscription_id, lane)
 
     def take(self, has_room: Callable[[Lane], bool]) -> Lane | None:
         """The lane whose turn it is, of the first workspace whose next lane finds room; add it again for another."""
-        for workspace_id, ring in self._rings.items():
-            subscription_id, lane = next(iter(ring.items()))
-            if not has_room(lane):
-                continue
-            del ring[subscription_id]
-            if ring:
-                self._rings.move_to_end(workspace_id)
-            else:
-                del self._rings[workspace_id]
-            return lane
+        for rings in self._rings.values():
+            for workspace_id, ring in rings.items():
+                subscription_id, lane = next(iter(ring.items()))
+                if not has_room(lane):
+                    continue
+                del ring[subscription_id]
+                if ring:
+                    rings.move_to_end(workspace_id)
+                else:
+                    del rings[workspace_id]
+                return lane
         return None
 
 

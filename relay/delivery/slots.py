@@ -1,13 +1,24 @@
-"""Slots: how many requests may be under way at once, without the slow ones standing in front of the quick."""
+"""Slots: how many requests may be under way at once, and why neither a hog nor the dead can take all of them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from enum import Enum
 
-QUICK_S = 1.0
+QUICK_S = 0.25
 """A request that has waited longer than this for its answer no longer counts as quick."""
 SLOW_FACTOR = 8
 """How many times the limit may be waiting for slow receivers besides."""
+
+
+class Standing(Enum):
+    """How a target has been doing, the best first."""
+
+    PROVEN = 1
+    """It has answered well since Relay started, and not failed since."""
+    NEW = 2
+    """Nothing is known of it."""
+    FAILING = 3
 
 
 class Share:
@@ -17,10 +28,6 @@ class Share:
         self._limit = limit
         self._taken = 0
         self._by_workspace: dict[str, int] = {}
-
-    @property
-    def taken(self) -> int:
-        return self._taken
 
     def room(self, workspace_id: str) -> int:
         """How many more a workspace may take now."""
@@ -42,6 +49,29 @@ class Share:
             self._by_workspace.pop(workspace_id, None)
 
 
+class Room:
+    """A limit of which one half is kept for targets that are known to answer."""
+
+    def __init__(self, limit: int) -> None:
+        self._all = Share(limit)
+        self._unproven = Share(max(1, limit // 2))
+
+    def room(self, workspace_id: str, standing: Standing) -> int:
+        room = self._all.room(workspace_id)
+        return room if standing is Standing.PROVEN else min(room, self._unproven.room(workspace_id))
+
+    def take(self, workspace_id: str, standing: Standing, count: int = 1) -> None:
+        self._all.take(workspace_id, count)
+        if standing is not Standing.PROVEN:
+            self._unproven.take(workspace_id, count)
+
+    def release(self, workspace_id: str, standing: Standing, count: int = 1) -> None:
+        """Give back what was taken; with the standing it was taken with."""
+        self._all.release(workspace_id, count)
+        if standing is not Standing.PROVEN:
+            self._unproven.release(workspace_id, count)
+
+
 class Slots:
     """A quick request holds a slot of the limit; one that turns out slow moves over and frees it.
 
@@ -50,34 +80,39 @@ class Slots:
     """
 
     def __init__(self, limit: int) -> None:
-        self._quick = Share(limit)
+        self._quick = Room(limit)
         self._slow = Share(limit * SLOW_FACTOR)
-        self._quick_since: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._quick_since: OrderedDict[str, tuple[float, str, Standing]] = OrderedDict()
 
-    def has_room(self, workspace_id: str, *, slow: bool) -> bool:
+    def has_room(self, workspace_id: str, standing: Standing) -> bool:
         """Whether a workspace may start one more request."""
-        return (self._slow if slow else self._quick).room(workspace_id) > 0
+        if standing is Standing.FAILING:
+            return self._slow.room(workspace_id) > 0
+        return self._quick.room(workspace_id, standing) > 0
 
-    def take(self, delivery_id: str, workspace_id: str, now_s: float, *, slow: bool) -> None:
-        if slow:
+    def take(self, delivery_id: str, workspace_id: str, standing: Standing, now_s: float) -> None:
+        if standing is Standing.FAILING:
             self._slow.take(workspace_id)
         else:
-            self._quick.take(workspace_id)
-            self._quick_since[delivery_id] = (now_s, workspace_id)
+            self._quick.take(workspace_id, standing)
+            self._quick_since[delivery_id] = (now_s, workspace_id, standing)
 
     def release(self, delivery_id: str, workspace_id: str) -> None:
-        was_quick = self._quick_since.pop(delivery_id, None) is not None
-        (self._quick if was_quick else self._slow).release(workspace_id)
+        quick = self._quick_since.pop(delivery_id, None)
+        if quick is None:
+            self._slow.release(workspace_id)
+        else:
+            self._quick.release(workspace_id, quick[2])
 
-    def move_slow(self, now_s: float) -> bool:
-        """Move over what has become slow; whether that freed a slot."""
-        moved = False
+    def move_slow(self, now_s: float) -> float | None:
+        """Move over what has become slow; in how many seconds to look again, None when nothing quick is under way."""
         while self._quick_since:
-            delivery_id, (since_s, workspace_id) = next(iter(self._quick_since.items()))
-            if now_s - since_s < QUICK_S or self._slow.room(workspace_id) <= 0:
-                break
+            delivery_id, (since_s, workspace_id, standing) = next(iter(self._quick_since.items()))
+            if now_s - since_s < QUICK_S:
+                return QUICK_S - (now_s - since_s)
+            if self._slow.room(workspace_id) <= 0:
+                return QUICK_S
             del self._quick_since[delivery_id]
-            self._quick.release(workspace_id)
+            self._quick.release(workspace_id, standing)
             self._slow.take(workspace_id)
-            moved = True
-        return moved
+        return None

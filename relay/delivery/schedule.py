@@ -1,0 +1,249 @@
+"""Schedule: which subscription is claimed for next, and which of the claimed deliveries is sent next.
+
+All of it is memory and arithmetic: nothing here waits, reads or sends. The drain asks it and does what it says.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+
+from relay.core.model import Claimed
+from relay.core.retry import RetryPolicy, probe_after_ms
+from relay.delivery.claim import Found, Wanted
+from relay.delivery.lanes import NEVER_MS, Lane, Timers, Turns
+from relay.delivery.pace import pace_of
+from relay.delivery.settle import Settled
+from relay.delivery.slots import Room, Slots
+
+IN_FLIGHT = 32
+"""How many requests one target may have under way, where the limit for all leaves room for more than one target."""
+PAGE = 64
+"""How many deliveries of one lane are claimed at once."""
+HELD_LIMIT = 2_000
+"""How many claimed deliveries may wait in memory in all."""
+LANES_PER_CLAIM = 64
+PROVEN_LIMIT = 50_000
+"""How many targets are remembered to be answering while nothing waits for them."""
+SLEEP_LIMIT_S = 1.0
+"""The longest sleep: wall clocks jump, and a due time must not be slept past."""
+
+
+class Schedule:
+    """The lanes of everything that waits, and the order in which they are served."""
+
+    def __init__(self, concurrency: int, clock: Callable[[], int]) -> None:
+        """`clock` gives Unix milliseconds and may step back."""
+        self._clock = clock
+        self._wall_ms = 0
+        self._ahead_ms = 0
+        self._lane_limit = max(1, min(IN_FLIGHT, concurrency // 4))
+        self._lanes: dict[str, Lane] = {}
+        self._hungry = Turns()
+        self._ready = Turns()
+        self._timers = Timers()
+        self._waiting = Room(HELD_LIMIT)
+        self._slots = Slots(concurrency)
+        self._proven: OrderedDict[str, None] = OrderedDict()
+
+    def now(self) -> int:
+        """The engine's time. When the wall clock steps back it goes on from where it was: what was due stays due, and
+        what falls due in a minute does so in a minute."""
+        wall_ms = self._clock()
+        if wall_ms < self._wall_ms:
+            self._ahead_ms += self._wall_ms - wall_ms
+        self._wall_ms = wall_ms
+        return wall_ms + self._ahead_ms
+
+    # What becomes known.
+
+    def due(self, subscription_id: str, at_ms: int) -> None:
+        """Something waits for a subscription and falls due at that time; 0 for now."""
+        lane = self._lanes.get(subscription_id)
+        if lane is None:
+            proven = subscription_id in self._proven
+            lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit, proven=proven)
+            lane.due_at_ms = at_ms
+        else:
+            lane.due_at_ms = min(lane.due_at_ms, at_ms)
+        self._consider(lane)
+
+    def seen(self, subscription_id: str, at_ms: int) -> None:
+        """As `due`, by somebody who looked at the database and cannot know what is held of it already."""
+        lane = self._lanes.get(subscription_id)
+        if lane is None or not lane.held:
+            self.due(subscription_id, at_ms)
+
+    def forget(self, subscription_id: str) -> None:
+        """A subscription has changed: what is claimed of it but not sent has to be claimed again as it now is."""
+        lane = self._lanes.get(subscription_id)
+        if lane is not None:
+            self._let_go(lane)
+            lane.failures = 0
+            lane.not_before_ms = 0
+        self.due(subscription_id, 0)
+
+    def tick(self, now_s: float) -> float:
+        """Take up what the passing of time brings; how many seconds it can be slept unless something else happens."""
+        look_again_s = self._slots.move_slow(now_s)
+        now_ms = self.now()
+        for lane in self._timers.take_due(now_ms):
+            self._consider(lane)
+        sleep_s = min(SLEEP_LIMIT_S, (self._timers.next_at_ms() - now_ms) / 1000)
+        return max(0.0, sleep_s if look_again_s is None else min(sleep_s, look_again_s))
+
+    # Claiming.
+
+    def next_claims(self) -> list[tuple[Lane, Wanted]]:
+        """The lanes whose turn it is to be claimed for; each has to be handed to `take_in` or `claim_failed`."""
+        wanted: list[tuple[Lane, Wanted]] = []
+        while len(wanted) < LANES_PER_CLAIM:
+            lane = self._hungry.take(lambda lane: self._waiting.room(lane.workspace_id, lane.standing) > 0)
+            if lane is None:
+                break
+            if lane.claiming or lane.not_before_ms > self.now():
+                continue
+            room = self._waiting.room(lane.workspace_id, lane.standing)
+            limit = min(room, 1 if lane.failures else PAGE - len(lane.waiting))
+            lane.claiming = True
+            lane.due_at_ms = NEVER_MS  # whoever says it is due while it is being claimed lowers this again
+            wanted.append((lane, Wanted(lane.subscription_id, limit, frozenset(lane.held))))
+        return wanted
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether more lanes want to be claimed for."""
+        return bool(self._hungry)
+
+    def take_in(self, lane: Lane, found: Found) -> None:
+        """Here is what a claim brought."""
+        lane.claiming = False
+        if found.due_at_ms is not None:
+            lane.due_at_ms = min(lane.due_at_ms, found.due_at_ms)
+        subscription = found.subscription
+        if subscription is not None and found.claimed:
+            if not lane.workspace_id:
+                lane.workspace_id = subscription.workspace_id
+                lane.failures = subscription.consecutive_failures
+            if lane.target_url != subscription.target_url:
+                lane.target_url = subscription.target_url
+                lane.pace = pace_of(subscription.target_url)
+            self._recount(lane)
+            self._waiting.take(lane.workspace_id, lane.counted_as, len(found.claimed))
+            lane.waiting.extend(found.claimed)
+            lane.held.update(claimed.id for claimed in found.claimed)
+        self._consider(lane)
+
+    def claim_failed(self, lane: Lane, retry_at_ms: int) -> None:
+        """The database could not say what is due."""
+        lane.claiming = False
+        lane.due_at_ms = min(lane.due_at_ms, retry_at_ms)
+        self._consider(lane)
+
+    # Sending.
+
+    def next_request(self, now_s: float) -> tuple[Lane, Claimed] | None:
+        """The delivery that is to be sent now; None when nothing can be. It has to be handed to `ended`."""
+        while lane := self._ready.take(lambda lane: self._slots.has_room(lane.workspace_id, lane.standing)):
+            now_ms = self.now()
+            if not lane.waiting or lane.under_way >= lane.capacity or lane.rested_at_ms > now_ms:
+                self._consider(lane)
+                continue
+            claimed = lane.waiting.popleft()
+            self._waiting.release(lane.workspace_id, lane.counted_as)
+            lane.under_way += 1
+            if lane.pace:
+                lane.pace.step(now_ms)
+            self._slots.take(claimed.id, lane.workspace_id, lane.standing, now_s)
+            self._consider(lane)
+            return lane, claimed
+        return None
+
+    def ended(self, lane: Lane, claimed: Claimed) -> None:
+        """A request is no longer on the wire; its delivery is held until it is settled."""
+        self._slots.release(claimed.id, lane.workspace_id)
+        lane.under_way -= 1
+
+    def succeeded(self, lane: Lane) -> bool:
+        """The target answered well; whether that ends a row of failures."""
+        recovers = lane.failures > 0
+        lane.failures = 0
+        lane.not_before_ms = 0
+        if not lane.proven:
+            lane.proven = True
+            self._proven[lane.subscription_id] = None
+            if len(self._proven) > PROVEN_LIMIT:
+                self._proven.popitem(last=False)
+        self._recount(lane)
+        self._consider(lane)
+        return recovers
+
+    def failed(self, lane: Lane, policy: RetryPolicy, started_s: float, now_s: float) -> bool:
+        """A request that began at `started_s` failed; whether that counts against the target.
+
+        Requests that were under way together when the first of them failed are one failure, not many.
+        """
+        counts = started_s > lane.failed_at_s
+        if counts:
+            lane.failed_at_s = now_s
+            lane.failures += 1
+            lane.not_before_ms = probe_after_ms(policy, lane.failures, self.now())
+            lane.proven = False
+            self._proven.pop(lane.subscription_id, None)
+            self._let_go(lane)
+        self._consider(lane)
+        return counts
+
+    def settled(self, batch: Sequence[Settled], switched_off: Iterable[str]) -> None:
+        """These attempts are recorded: their deliveries are no longer held."""
+        lanes: dict[str, Lane] = {}
+        for one in batch:
+            lane = self._lanes.get(one.claimed.subscription.id)
+            if lane is None:
+                continue
+            lane.held.discard(one.claimed.id)
+            if one.verdict.retry_at_ms is not None:
+                lane.due_at_ms = min(lane.due_at_ms, one.verdict.retry_at_ms)
+            lanes[lane.subscription_id] = lane
+        for lane in lanes.values():
+            self._consider(lane)
+        for subscription_id in switched_off:
+            self.forget(subscription_id)
+
+    # Keeping order.
+
+    def _consider(self, lane: Lane) -> None:
+        """Put a lane where it belongs now: in turn to send, in turn to be claimed for, or on a timer."""
+        now_ms = self.now()
+        if lane.waiting and lane.under_way < lane.capacity:
+            at_ms = lane.rested_at_ms
+            if at_ms > now_ms:
+                self._timers.at(lane, at_ms)
+            else:
+                self._ready.add(lane)
+        if not lane.claiming and len(lane.waiting) * 2 <= lane.capacity:
+            at_ms = max(lane.due_at_ms, lane.not_before_ms)
+            if at_ms <= now_ms:
+                if lane.under_way < lane.capacity:
+                    self._hungry.add(lane)
+            elif at_ms < NEVER_MS:
+                self._timers.at(lane, at_ms)
+        if lane.is_idle():
+            # What it remembers of its target's pace and pause has to outlast an empty queue.
+            rested_at_ms = lane.rested_at_ms
+            if rested_at_ms > now_ms:
+                self._timers.at(lane, rested_at_ms)
+            else:
+                self._lanes.pop(lane.subscription_id, None)
+
+    def _let_go(self, lane: Lane) -> None:
+        self._waiting.release(lane.workspace_id, lane.counted_as, len(lane.waiting))
+        lane.forget_waiting()
+        lane.counted_as = lane.standing
+
+    def _recount(self, lane: Lane) -> None:
+        """A lane's standing may have changed: count what waits in it as what it now is."""
+        if lane.counted_as is not lane.standing:
+            self._waiting.release(lane.workspace_id, lane.counted_as, len(lane.waiting))
+            lane.counted_as = lane.standing
+            self._waiting.take(lane.workspace_id, lane.counted_as, len(lane.waiting))
