@@ -7,13 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 
-from relay.core.errors import Forbidden, RateLimited, Unauthorized
+from relay.core.errors import Forbidden, Unauthorized
 from relay.core.keys import key_hash, prefix_of
 from relay.core.model import ApiKey
+from relay.web.failures import Failures
 from relay.web.operation import ANY_KEY
 
 if TYPE_CHECKING:
@@ -43,17 +41,16 @@ class Keys:
         # Apart, so that a flood of made-up keys cannot push the real ones out.
         self._known: dict[str, tuple[int, ApiKey]] = {}
         self._unknown: dict[str, int] = {}
-        self._limit = RateLimitItemPerMinute(failures_a_minute)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._failures = Failures(failures_a_minute, "too many requests with a wrong API key")
 
     async def check(self, key: str | None, scope: str, remote: str | None) -> ApiKey:
         """The key if it is live and has the scope. Raises Unauthorized, Forbidden, or RateLimited for `remote`."""
         if key is None or prefix_of(key) is None:
-            await self._count_failure(remote)
+            await self._failures.count(remote)
             raise Unauthorized("missing or malformed API key")
         found = await self._look_up(key_hash(key))
         if found is None or found.revoked_at_ms is not None:
-            await self._count_failure(remote)
+            await self._failures.count(remote)
             raise Unauthorized("invalid API key")
         if scope != ANY_KEY and scope not in found.scopes:
             raise Forbidden(f"this key lacks the {scope} scope")
@@ -74,13 +71,6 @@ class Keys:
             self._unknown.pop(hashed, None)
             _remember(self._known, hashed, (now_ms, found))
         return found
-
-    async def _count_failure(self, remote: str | None) -> None:
-        address = remote or ""
-        if not await self._limiter.hit(self._limit, address):
-            reset_s, _ = await self._limiter.get_window_stats(self._limit, address)
-            retry_after_s = max(1, min(60, round(reset_s - self._clock() / 1000)))
-            raise RateLimited("too many requests with a wrong API key", retry_after_s=retry_after_s)
 
 
 KEYS: web.AppKey[Keys] = web.AppKey("keys")

@@ -10,11 +10,14 @@ from relay.producers.testimonials.mailer import Mailer
 from relay.producers.testimonials.pages import OPERATIONS
 from relay.producers.testimonials.smtp import parse_server
 from relay.producers.testimonials.wiring import TESTIMONIALS, Testimonials
+from relay.web.failures import Failures
 from relay.web.wiring import CLOCK, DATABASE, SECRETS, SETTINGS
 
 __all__ = ["OPERATIONS", "mount"]
 
 MAIL_TICK_S = 5
+WRONG_LINKS_A_MINUTE = 60
+"""How many links that are not ours one address may try a minute before it is told to wait."""
 
 
 def mount(app: web.Application, public_url: str) -> list[Chore]:
@@ -26,7 +29,9 @@ def mount(app: web.Application, public_url: str) -> list[Chore]:
     links = Links(app[SECRETS], public_url)
     server = parse_server(settings.smtp_url.get_secret_value()) if settings.smtp_url else None
     mailer = Mailer(app[DATABASE], links, app[CLOCK], server, settings.mail_from)
-    app[TESTIMONIALS] = Testimonials(links, mailer)
+    app[TESTIMONIALS] = Testimonials(
+        links, mailer, Failures(WRONG_LINKS_A_MINUTE, "too many links that do not exist; try again in a minute")
+    )
 
     async def close_mailer(_: web.Application) -> None:
         await mailer.close()

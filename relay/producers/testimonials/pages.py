@@ -9,6 +9,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from relay.producers.testimonials import customer, invitations
+from relay.producers.testimonials.links import Named
 from relay.producers.testimonials.wiring import TESTIMONIALS
 from relay.web import pages
 from relay.web.operation import PUBLIC, Operation
@@ -23,9 +24,18 @@ def _page(template: str, status: int = 200, /, **context: object) -> web.Respons
     return page
 
 
+async def _named(request: web.Request) -> Named | None:
+    """What the link names, None when it is not ours. Raises RateLimited for an address that tries many of those."""
+    testimonials = request.app[TESTIMONIALS]
+    named = testimonials.links.read(request.match_info["token"])
+    if named is None:
+        await testimonials.wrong_links.count(request.remote)
+    return named
+
+
 async def show_link(request: web.Request) -> web.Response:
     """What the customer sees: 200, 404 for a link this server did not make, 410 for one that was revoked or erased."""
-    named = request.app[TESTIMONIALS].links.read(request.match_info["token"])
+    named = await _named(request)
     if named is None:
         return _page("missing.html", 404)
     opened = await request.app[DATABASE].read(invitations.opened(named))
@@ -43,14 +53,14 @@ async def show_link(request: web.Request) -> web.Response:
 
 async def ask_to_unsubscribe(request: web.Request) -> web.Response:
     """The question, for a person who follows the link in a mail."""
-    if request.app[TESTIMONIALS].links.read(request.match_info["token"]) is None:
+    if await _named(request) is None:
         return _page("missing.html", 404)
     return _page("unsubscribe.html", done=False)
 
 
 async def unsubscribe(request: web.Request) -> web.Response:
     """The answer, also in one click from a mail program (RFC 8058); as often as one likes, also with a revoked link."""
-    named = request.app[TESTIMONIALS].links.read(request.match_info["token"])
+    named = await _named(request)
     if named is None:
         return _page("missing.html", 404)
     await request.app[DATABASE].write(invitations.refuse_mail(named, request.app[CLOCK]()))

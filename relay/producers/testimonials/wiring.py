@@ -8,6 +8,7 @@ from aiohttp import web
 
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.mailer import Mailer
+from relay.web.failures import Failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Testimonials:
 
     links: Links
     mailer: Mailer
+    wrong_links: Failures
 
 
 TESTIMONIALS: web.AppKey[Testimonials] = web.AppKey("testimonials")

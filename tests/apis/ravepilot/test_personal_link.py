@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from relay.producers.testimonials import invitations
+from relay.producers.testimonials import WRONG_LINKS_A_MINUTE, invitations
 from relay.producers.testimonials.wiring import TESTIMONIALS
 from relay.store import workspaces
 from tests.apis.ravepilot.client import Relay
@@ -49,6 +49,20 @@ async def test_a_link_that_is_not_ours_is_a_404_page(relay: Relay, token: str, r
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Content-Type"].startswith("text/html")
+
+
+async def test_who_tries_links_without_end_is_told_to_wait_while_a_right_one_opens(relay: Relay) -> None:
+    made = await relay.client.post("/v1/magic-link", {"customer_email": "dana@example.com"})
+    customer, browser = relay.client_without_key, {"Accept": "text/html"}
+    for number in range(WRONG_LINKS_A_MINUTE):
+        assert (await customer.get(f"/r/guess{number}")).status == 404
+    for path in ("/r/guess", "/r/guess/unsubscribe"):
+        refused = await customer.get(path, headers=browser)
+        assert refused.status == 429
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert refused.headers["Content-Type"].startswith("text/html")
+        assert "guess" not in refused.body
+    assert (await customer.get(f"/r/{made.body['invite_token']}")).status == 200
 
 
 async def test_a_revoked_link_is_gone_and_the_next_one_works(relay: Relay) -> None:
