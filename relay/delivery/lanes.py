@@ -38,14 +38,15 @@ class Lane:
     """A target that failed is left alone until then."""
     failures: int = 0
     """Failed requests in a row; from the first on, the target is asked one request at a time."""
-    failed_at_s: float = 0.0
+    failed_at_s: float = -1.0
     """Monotonic time of the newest counted failure."""
     proven: bool = False
     """Whether the target has answered well since Relay started."""
     counted_as: Standing = Standing.NEW
     """The standing that `waiting` is counted with in the room for what is held."""
     pace: Pace | None = None
-    claiming: bool = False
+    promised: tuple[str, Standing, int] | None = None
+    """The room that is kept for the claim that is under way."""
     timer_at_ms: int = NEVER_MS
 
     @property
@@ -53,6 +54,10 @@ class Lane:
         if self.failures:
             return Standing.FAILING
         return Standing.PROVEN if self.proven else Standing.NEW
+
+    @property
+    def claiming(self) -> bool:
+        return self.promised is not None
 
     @property
     def capacity(self) -> int:

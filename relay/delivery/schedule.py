@@ -105,7 +105,8 @@ class Schedule:
                 continue
             room = self._waiting.room(lane.workspace_id, lane.standing)
             limit = min(room, 1 if lane.failures else PAGE - len(lane.waiting))
-            lane.claiming = True
+            lane.promised = (lane.workspace_id, lane.standing, limit)
+            self._waiting.take(*lane.promised)
             lane.due_at_ms = NEVER_MS  # whoever says it is due while it is being claimed lowers this again
             wanted.append((lane, Wanted(lane.subscription_id, limit, frozenset(lane.held))))
         return wanted
@@ -117,7 +118,7 @@ class Schedule:
 
     def take_in(self, lane: Lane, found: Found) -> None:
         """Here is what a claim brought."""
-        lane.claiming = False
+        self._claim_ended(lane)
         if found.due_at_ms is not None:
             lane.due_at_ms = min(lane.due_at_ms, found.due_at_ms)
         subscription = found.subscription
@@ -136,9 +137,14 @@ class Schedule:
 
     def claim_failed(self, lane: Lane, retry_at_ms: int) -> None:
         """The database could not say what is due."""
-        lane.claiming = False
+        self._claim_ended(lane)
         lane.due_at_ms = min(lane.due_at_ms, retry_at_ms)
         self._consider(lane)
+
+    def _claim_ended(self, lane: Lane) -> None:
+        if lane.promised is not None:
+            self._waiting.release(*lane.promised)
+            lane.promised = None
 
     # Sending.
 

@@ -1,0 +1,254 @@
+"""The schedule by itself: whose turn it is, with a clock in the hand and nothing sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.core.model import Claimed, Subscription, SubscriptionState
+from relay.core.retry import RetryPolicy
+from relay.delivery.claim import Found
+from relay.delivery.lanes import Lane
+from relay.delivery.schedule import HELD_LIMIT, Schedule
+from relay.delivery.slots import QUICK_S, SLOW_FACTOR, Room, Standing
+
+POLICY = RetryPolicy(
+    schedule_s=(30, 60), client_errors_are_final=False, switch_off_after=25, switch_off_to=SubscriptionState.DISABLED
+)
+FIRST = Subscription(
+    id="s",
+    workspace_id="ws",
+    api="ravepilot",
+    target_url="https://example.com/hook",
+    event_filter=("*",),
+    secret="",
+    created_at_ms=0,
+    updated_at_ms=0,
+)
+
+
+class Day:
+    """A schedule with the world around it: queues that claims are answered from, and a clock."""
+
+    def __init__(self, concurrency: int = 16) -> None:
+        self.now_ms = 1_000_000
+        self.now_s = 0.0
+        self.schedule = Schedule(concurrency, lambda: self.now_ms)
+        self.subscriptions: dict[str, Subscription] = {}
+        self.queues: dict[str, list[str]] = {}
+        self.on_the_wire: list[tuple[Lane, Claimed]] = []
+
+    def publish(self, name: str, count: int = 1, workspace: str = "ws", target_url: str = FIRST.target_url) -> None:
+        self.subscriptions.setdefault(name, replace(FIRST, id=name, workspace_id=workspace, target_url=target_url))
+        queue = self.queues.setdefault(name, [])
+        queue += [f"{name}-{len(queue) + number}" for number in range(count)]
+        self.schedule.due(name, 0)
+
+    def send(self) -> list[str]:
+        """Claim and send all that may be sent now; the ids that went out."""
+        sent = []
+        self.schedule.tick(self.now_s)
+        while wanted := self.schedule.next_claims():
+            for lane, want in wanted:
+                queue = [one for one in self.queues[want.subscription_id] if one not in want.held]
+                claimed = [self._claimed(want.subscription_id, one) for one in queue[: want.limit]]
+                more = 0 if len(queue) > want.limit else None
+                self.schedule.take_in(lane, Found(self.subscriptions[want.subscription_id], claimed, more))
+        while (chosen := self.schedule.next_request(self.now_s)) is not None:
+            self.on_the_wire.append(chosen)
+            sent.append(chosen[1].id)
+        return sent
+
+    def answer(self, name: str = "", *, well: bool = True) -> None:
+        """Everything on the wire to that subscription, or to all, is answered and settled."""
+        for lane, claimed in [one for one in self.on_the_wire if name in ("", one[0].subscription_id)]:
+            self.on_the_wire.remove((lane, claimed))
+            self.schedule.ended(lane, claimed)
+            if well:
+                self.schedule.succeeded(lane)
+                self.queues[lane.subscription_id].remove(claimed.id)
+            else:
+                self.schedule.failed(lane, POLICY, self.now_s, self.now_s + 0.001)
+            lane.held.discard(claimed.id)
+            self.schedule.due(lane.subscription_id, 0)
+
+    def wait(self, seconds: float) -> None:
+        self.now_ms += round(seconds * 1000)
+        self.now_s += seconds
+
+    def _claimed(self, name: str, delivery_id: str) -> Claimed:
+        return Claimed(
+            id=delivery_id,
+            event_id="e",
+            event_type="t",
+            body_number=0,
+            body="{}",
+            attempts_made=0,
+            created_at_ms=0,
+            subscription=self.subscriptions[name],
+        )
+
+
+def test_one_target_does_not_take_every_slot() -> None:
+    day = Day(concurrency=16)
+    day.publish("long", 100)
+    day.publish("short", 1)
+
+    assert "short-0" in day.send()
+
+
+def test_a_workspace_with_a_long_queue_leaves_room_for_another() -> None:
+    day = Day(concurrency=16)
+    for number in range(50):
+        day.publish(f"hog-{number}", 20, workspace="hog")
+    day.send()
+    day.publish("guest", 1, workspace="guest")
+
+    assert day.send() == ["guest-0"]
+
+
+def test_a_target_that_failed_is_asked_one_request_at_a_time_and_after_a_pause() -> None:
+    day = Day()
+    day.publish("down", 10)
+    assert len(day.send()) == 4
+    day.answer(well=False)
+
+    assert day.send() == []
+    for pause_s in (1, 2, 4, 8, 16, 30, 30):
+        day.wait(pause_s - 0.1)
+        assert day.send() == [], pause_s
+        day.wait(0.1)
+        assert len(day.send()) == 1, pause_s
+        day.answer(well=False)
+
+
+def test_requests_that_fail_together_count_once() -> None:
+    day = Day()
+    day.publish("down", 10)
+    day.send()
+    [lane] = {lane for lane, _ in day.on_the_wire}
+    day.answer(well=False)
+
+    assert lane.failures == 1
+
+
+def test_a_target_that_answers_again_gets_everything_again() -> None:
+    day = Day()
+    day.publish("back", 10)
+    day.send()
+    day.answer(well=False)
+    day.wait(1)
+    day.send()
+    day.answer(well=True)
+
+    assert len(day.send()) == 4
+
+
+def test_receivers_that_hang_move_over_and_leave_the_quick_slots() -> None:
+    day = Day(concurrency=16)
+    for number in range(200):
+        day.publish(f"hangs-{number}")
+    reached = 0
+    while sent := day.send():
+        reached += len(sent)
+        day.wait(QUICK_S)
+
+    assert reached > 16
+    assert reached <= 16 * (1 + SLOW_FACTOR)
+
+
+def test_a_target_known_to_answer_is_served_while_ten_thousand_hang() -> None:
+    """However many new targets hang, half of the slots and of the memory is for those that have answered."""
+    day = Day(concurrency=16)
+    day.publish("good", 1)
+    day.send()
+    day.answer("good")
+    for number in range(10_000):
+        day.publish(f"hangs-{number}")
+    for _ in range(20):
+        day.send()
+        day.wait(QUICK_S)
+
+    for _ in range(5):
+        day.publish("good", 1)
+        sent = day.send()
+        assert [one for one in sent if one.startswith("good-")]
+        day.answer("good")
+        day.wait(QUICK_S)
+
+
+def test_a_paced_target_is_sent_no_more_than_its_platform_takes() -> None:
+    day = Day()
+    day.publish("zap", 100, target_url="https://hooks.zapier.com/hooks/catch/1/a")
+    sent = 0
+    for _ in range(100):
+        sent += len(day.send())
+        day.answer()
+        day.wait(0.01)
+
+    assert 24 <= sent <= 26
+
+
+def test_the_pace_holds_over_an_empty_queue() -> None:
+    """A steady trickle empties the queue after each event; the rhythm must not be forgotten with it."""
+    day = Day()
+    sent = 0
+    for _ in range(100):
+        day.publish("zap", 1, target_url="https://hooks.zapier.com/hooks/catch/1/a")
+        sent += len(day.send())
+        day.answer()
+        day.wait(0.01)
+
+    assert 24 <= sent <= 26
+
+
+def test_what_is_held_in_memory_has_a_limit() -> None:
+    day = Day(concurrency=4)
+    for number in range(300):
+        day.publish(f"s-{number}", 100)
+    day.send()
+
+    held = sum(len(lane.held) for lane in day.schedule._lanes.values())
+    assert held <= HELD_LIMIT + len(day.on_the_wire)
+
+
+def test_after_forgetting_nothing_claimed_before_is_sent() -> None:
+    day = Day()
+    day.publish("changed", 50)
+    day.send()
+    day.queues["changed"] = []
+    day.schedule.forget("changed")
+    day.answer("changed", well=False)
+    day.wait(60)
+
+    assert day.send() == []
+
+
+def test_a_wall_clock_that_steps_back_does_not_stop_the_engines_time() -> None:
+    day = Day()
+    before_ms = day.schedule.now()
+    day.now_ms -= 3_600_000
+    assert day.schedule.now() == before_ms
+    day.now_ms += 5
+    assert day.schedule.now() == before_ms + 5
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 5), st.booleans()), max_size=60))
+def test_room_that_was_taken_comes_back_whole(steps: list[tuple[str, bool, int, bool]]) -> None:
+    room = Room(20)
+    taken: list[tuple[str, Standing, int]] = []
+    for workspace, proven, count, give_back in steps:
+        standing = Standing.PROVEN if proven else Standing.NEW
+        if give_back and taken:
+            room.release(*taken.pop())
+        elif room.room(workspace, standing) >= count:
+            room.take(workspace, standing, count)
+            taken.append((workspace, standing, count))
+        assert sum(count for _, _, count in taken) <= 20
+    for one in taken:
+        room.release(*one)
+
+    assert room.room("a", Standing.PROVEN) == 15
+    assert room.room("a", Standing.NEW) == 7
