@@ -102,7 +102,6 @@ async def running(
     catalogue = Catalogue.load(settings.sample_events)
     async with contextlib.AsyncExitStack() as stack:
         database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
-        first_keys = await _ensure_keys(database, settings, clock())
         await _check_secrets(database, secrets)
         _allow_many_sockets()
 
@@ -135,6 +134,8 @@ async def running(
         await runner.setup()
         # What waits is taken up first: a request that is answered finds the engine at work.
         await engine.start()
+        # Last: they are shown once, and a start that fails shows nothing.
+        first_keys = await _ensure_keys(database, settings, clock())
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         yield Running(url, first_keys, database, engine, app)
 
@@ -170,7 +171,8 @@ def _bind(settings: Settings) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise StartError(f"cannot listen on {where}: {error.strerror or error}") from error
+        why = str(error.strerror or error).partition(" (while")[0]
+        raise StartError(f"cannot listen on {where}: {why}") from error
 
 
 def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
