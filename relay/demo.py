@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ from standardwebhooks import Webhook
 
 from relay.app import running
 from relay.core.errors import RelayError
-from relay.settings import load_settings
+from relay.settings import PREFIX, load_settings
 
 WAIT_S = 20.0
 _SETTINGS = {
@@ -84,7 +85,9 @@ async def run_demo(*, keep: bool, wait: bool) -> None:
     folder = Path(tempfile.mkdtemp(prefix="relay-demo-"))
     console = Console()
     try:
-        # What is in the environment belongs to a real server: the demo sets all that could change what it shows.
+        # What is in the environment belongs to a real server: the demo must not mail anybody or show something else.
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            del os.environ[name]
         settings = load_settings(**_SETTINGS, data_dir=folder, database=f"sqlite:///{folder / 'relay.db'}")
         async with _receiver() as receiver, running(settings) as relay, aiohttp.ClientSession() as session:
             demo = _Demo(console, receiver, relay.url, relay.first_keys[0], session)
