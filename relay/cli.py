@@ -1,4 +1,4 @@
-"""The command line: serve, try, make keys, trigger events, show the settings."""
+"""The command line: serve, try, make keys, trigger events, back up and restore, show the settings."""
 
 from __future__ import annotations
 
@@ -285,6 +285,57 @@ def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool,
     else:
         who = "1 subscription gets" if count == 1 else f"{count} subscriptions get"
         click.echo(f"{event_type} published as {published.event.id}; {who} it")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_database_options
+@_told_in_one_line
+def backup(*, file: Path, as_json: bool, **flags: Any) -> None:
+    """Copy the database into FILE, whole and as of one moment; also while the server runs."""
+    from relay.store.backup import back_up
+
+    chosen = load_settings(**flags)
+    contents = back_up(chosen.database_path, file)
+    if as_json:
+        click.echo(json.dumps({"file": str(file), **contents._asdict()}))
+        return
+    click.echo(f"{file}: {contents.events} events, {contents.pending} deliveries pending, {contents.size_bytes} bytes")
+    click.echo(f"Keep {_key_place(chosen)} with it: without the key its signing secrets cannot be opened.", err=True)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@_database_options
+@_told_in_one_line
+def restore(*, file: Path, as_json: bool, **flags: Any) -> None:
+    """Put the backup FILE in the place of the database. The server must be stopped; the former file is kept.
+
+    The next start sends whatever was pending in the backup, under the same delivery ids: also what has been delivered
+    since the backup was made.
+    """
+    from relay.store.backup import restore as restore_file
+
+    chosen = load_settings(**flags)
+    contents, kept = restore_file(file, chosen.database_path)
+    if as_json:
+        kept_at = str(kept) if kept else None
+        click.echo(json.dumps({"database": str(chosen.database_path), "kept": kept_at, **contents._asdict()}))
+        return
+    click.echo(f"{chosen.database_path} is restored from {file}: {contents.events} events")
+    if kept:
+        click.echo(f"The former file is kept as {kept}")
+    click.echo(
+        f"At the next start {contents.pending} deliveries that were pending in the backup are sent, under the same ids,"
+        "\nalso those that have been delivered since: receivers drop these by webhook-id. What was published since"
+        f"\nis not in the backup. The key that belongs to it: {_key_place(chosen)}"
+    )
+
+
+def _key_place(chosen: Settings) -> str:
+    return "RELAY_SECRET_KEY" if chosen.secret_key else str(chosen.data_dir / "secret.key")
 
 
 @main.command()

@@ -40,16 +40,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
     )
-    applied = _applied(connection)
-    newest = migrations[-1].number
-    if applied and max(applied) > newest:
-        raise StartError(
-            f"{path} was written by a newer Relay (schema {max(applied)}, this one knows {newest}); upgrade Relay"
-        )
-    for migration in migrations:
-        if applied.get(migration.number, migration.checksum) != migration.checksum:
-            which = f"{migration.number:04d}_{migration.name}"
-            raise StartError(f"the schema of {path} differs from this release in {which}; restore it from a backup")
+    applied = check_past(connection, migrations, path)
     missing = [migration for migration in migrations if migration.number not in applied]
     if not missing:
         return
@@ -71,6 +62,21 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def check_past(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> dict[int, str]:
+    """The migrations that were applied: number → checksum. Raises StartError when they are not this release's."""
+    applied = _applied(connection)
+    newest = migrations[-1].number
+    if applied and max(applied) > newest:
+        raise StartError(
+            f"{path} was written by a newer Relay (schema {max(applied)}, this one knows {newest}); upgrade Relay"
+        )
+    for migration in migrations:
+        if applied.get(migration.number, migration.checksum) != migration.checksum:
+            which = f"{migration.number:04d}_{migration.name}"
+            raise StartError(f"the schema of {path} differs from this release in {which}; restore it from a backup")
+    return applied
 
 
 def _applied(connection: sqlite3.Connection) -> dict[int, str]:

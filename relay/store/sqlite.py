@@ -52,7 +52,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._statements = {name: _dialect(text) for name, text in load_statements().items()}
+        self._statements = {name: dialect(text) for name, text in load_statements().items()}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write_groups, name="relay-writer", daemon=True)
@@ -234,7 +234,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _dialect(text: str) -> str:
+def dialect(text: str) -> str:
+    """A statement as SQLite takes it."""
     return text.replace("/* without rowid */", "WITHOUT ROWID")
 
 
@@ -259,7 +260,7 @@ def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: 
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _check(connection, path)
-        migrate(connection, [Migration(m.number, m.name, _dialect(m.text)) for m in migrations], path)
+        migrate(connection, [Migration(m.number, m.name, dialect(m.text)) for m in migrations], path)
         path.chmod(0o600)
     except (sqlite3.Error, OSError) as error:
         connection.close()
@@ -299,7 +300,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _owned(path: Path) -> Iterator[None]:
+def owned(path: Path) -> Iterator[None]:
     """Hold the side file that says which process serves this database; the system lets go of it on any exit."""
     side = path.with_name(path.name + ".lock")
     try:
@@ -328,7 +329,7 @@ async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabas
     running server) the file is shared. Raises StartError with the one line the operator should see.
     """
     path = path.absolute()  # noqa: ASYNC240 - reads no file
-    with _owned(path) if serve else contextlib.nullcontext():
+    with owned(path) if serve else contextlib.nullcontext():
         database = SqliteDatabase(path)
         try:
             await database.start()

@@ -42,6 +42,11 @@ class Load:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def until_answered(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(self.answered) < count:
+                await asyncio.sleep(0.01)
+
     async def end(self) -> None:
         """Begin no further event, and wait until each client has the answer to its last."""
         self._enough = True

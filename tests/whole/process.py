@@ -31,6 +31,29 @@ def environment(**settings: str) -> dict[str, str]:
     return {**clean, **{f"RELAY_{name.upper()}": value for name, value in settings.items()}}
 
 
+async def relay_command(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Run `relay …` to its end: exit code, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "relay",
+        *arguments,
+        env=environment(**settings),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
 class Serve:
     """The process, once it answers."""
 

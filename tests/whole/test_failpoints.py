@@ -21,7 +21,7 @@ import pytest
 import relay
 from relay.settings import load_settings
 from relay.store.migrate import Migration, load_migrations, migrate
-from relay.store.sqlite import _dialect
+from relay.store.sqlite import dialect
 from tests.conftest import KEY
 from tests.receiver import Receiver
 from tests.whole.load import Load, arrivals, stored_events
@@ -181,7 +181,7 @@ async def test_a_death_in_a_migration_leaves_the_old_schema_and_the_next_start_t
     data_dir, port = tmp_path / "relay", free_port()
     data_dir.mkdir()
     path = data_dir / "relay.db"
-    first, *later = [Migration(one.number, one.name, _dialect(one.text)) for one in load_migrations()]
+    first, *later = [Migration(one.number, one.name, dialect(one.text)) for one in load_migrations()]
     assert passed <= len(later)
     older = sqlite3.connect(path, isolation_level=None)
     older.execute("PRAGMA journal_mode = WAL")

@@ -12,34 +12,12 @@ import aiohttp
 
 from tests.conftest import KEY
 from tests.receiver import Receiver
-from tests.whole.process import environment, free_port, serve
-
-
-async def _relay(*arguments: str, **settings: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "relay",
-        *arguments,
-        env=environment(**settings),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(30):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+from tests.whole.process import environment, free_port, relay_command, serve
 
 
 async def test_a_second_serve_on_the_same_file_refuses_to_start_and_names_the_process(tmp_path: Path) -> None:
     async with serve(tmp_path, free_port()) as server:
-        code, out, err = await _relay("serve", "--port", "0", "--data-dir", str(tmp_path))
+        code, out, err = await relay_command("serve", "--port", "0", "--data-dir", str(tmp_path))
 
     assert code == 1
     assert out == ""
@@ -61,7 +39,9 @@ async def test_a_start_that_fails_says_why_in_one_line_and_exits_at_once(tmp_pat
     async with serve(tmp_path / "running", port):
         cases.append((("--port", str(port)), {}, f"cannot listen on 127.0.0.1:{port}"))
         for arguments, settings, expected in cases:
-            code, out, err = await _relay("serve", *arguments, **{"data_dir": str(tmp_path / "other"), **settings})
+            code, out, err = await relay_command(
+                "serve", *arguments, **{"data_dir": str(tmp_path / "other"), **settings}
+            )
             assert code == 1, (arguments, settings)
             assert expected in err, err
             assert len(err.strip().splitlines()) == 1, err
@@ -122,7 +102,7 @@ async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, recei
     """The command line shares the file: a new key works, a revoked one stops within a second, a trigger is sent."""
     async with serve(tmp_path, free_port()) as server:
         data = ("--data-dir", str(tmp_path))
-        code, out, _ = await _relay("keys", "create", "--workspace", "default", "--json", *data)
+        code, out, _ = await relay_command("keys", "create", "--workspace", "default", "--json", *data)
         made = json.loads(out)
         assert code == 0
         headers = {"X-API-Key": made["key"]}
@@ -133,7 +113,7 @@ async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, recei
 
         assert await status() == 200
         await server.post("/v1/webhooks", {"url": receiver.url("/ok"), "events": ["clip.approved"]})
-        code, out, _ = await _relay("trigger", "clip.approved", "--json", *data)
+        code, out, _ = await relay_command("trigger", "clip.approved", "--json", *data)
         assert (code, json.loads(out)["deliveries"]) == (0, 1)
         await receiver.wait_for(1)
         assert json.loads(receiver.received()[0].body)["event"] == "clip.approved"
@@ -141,9 +121,9 @@ async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, recei
         hook = {"target_url": receiver.url("/hook"), "event_type": "clip.approved"}
         async with server.session.post(f"{server.url}/api/v1/hooks", json=hook, headers=headers) as response:
             assert response.status == 200
-        code, out, _ = await _relay("keys", "revoke", made["id"], *data)
+        code, out, _ = await relay_command("keys", "revoke", made["id"], *data)
         assert (code, out) == (0, f"{made['id']} is revoked; 1 hook ended\n")
-        await _relay("trigger", "clip.approved", *data)
+        await relay_command("trigger", "clip.approved", *data)
         await receiver.wait_for(2, "/ok")
         assert receiver.received("/hook") == [], "a hook ends with its key"
         async with asyncio.timeout(3):
@@ -151,13 +131,13 @@ async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, recei
                 await asyncio.sleep(0.1)
         assert await status() == 401
 
-        code, out, _ = await _relay("keys", "list", "--json", *data)
+        code, out, _ = await relay_command("keys", "list", "--json", *data)
         assert made["key"] not in out
         assert any(key["id"] == made["id"] and key["revoked_at"] for key in json.loads(out)["keys"])
 
 
 async def test_the_demo_shows_the_loop_and_exits_0_without_a_terminal() -> None:
-    code, out, err = await _relay("demo")
+    code, out, err = await relay_command("demo")
 
     assert code == 0, err
     assert "All signatures verified." in out
@@ -166,7 +146,7 @@ async def test_the_demo_shows_the_loop_and_exits_0_without_a_terminal() -> None:
 
 async def test_a_folder_that_cannot_be_written_refuses_to_start(tmp_path: Path) -> None:
     """F4: also for root, to whom permissions mean nothing."""
-    code, _, err = await _relay(
+    code, _, err = await relay_command(
         "serve", "--port", "0", "--database", "sqlite:////proc/relay.db", data_dir=str(tmp_path)
     )
 
