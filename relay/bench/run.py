@@ -30,6 +30,8 @@ QUICK: tuple[Scenario, ...] = (
     Scenario("tls", "HTTPS target, kept connections", 4_000, secure=True),
     Scenario("tls_close", "HTTPS target, new connections", 1_000, secure=True, targets="/close/"),
 )
+WARM_UP = 200
+
 LONG: tuple[Scenario, ...] = (
     *(replace(one, events=one.events * 4) for one in QUICK),
     Scenario("paced_50", "50 events a second", 1_000, rate=50),
@@ -82,7 +84,15 @@ async def _run(scenario: Scenario, folder: Path, progress: Callable[[int], None]
     ):
         rss_rest_mb = memory_mb(server.pid)
         await subscribe(server, scenario, (await receiver.ask())["port"])
-        return await measure(scenario, server, receiver, load, rss_rest_mb=rss_rest_mb, progress=progress)
+        return await measure(
+            scenario,
+            server,
+            receiver,
+            load,
+            rss_rest_mb=rss_rest_mb,
+            warm_up=min(WARM_UP, scenario.events),
+            progress=progress,
+        )
 
 
 def _print_json(measured: Sequence[Figures]) -> None:
