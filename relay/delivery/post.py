@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import time
-from pathlib import Path
-
-import certifi
 
 from relay import __version__
-from relay.core.errors import StartError, TargetError
+from relay.core.errors import TargetError
 from relay.core.model import ErrorCode, Outcome, SignedRequest
 from relay.delivery.connection import MAX_SNIPPET, Answer, Connection, ExchangeFailed
 from relay.delivery.guard import Guard, strict_address
 from relay.delivery.pool import Pool
 from relay.delivery.resolve import LookupFailed, Resolver
 from relay.delivery.target import Target
+from relay.delivery.tls import ResumingContext, trusting_context
 
 MAX_ADDRESSES = 4
 """How many addresses of one name are tried in one POST."""
@@ -46,7 +43,6 @@ class Poster:
         self._guard = guard
         self._resolver = Resolver(threads=dns_threads) if resolver is None else resolver
         self._pool = Pool() if pool is None else pool
-        # TLS sessions are not resumed: asyncio has no way to hand one in. Kept connections save the handshakes instead.
         self._ssl_context = trusting_context() if ssl_context is None else ssl_context
 
     async def post(self, request: SignedRequest) -> Outcome:
@@ -80,7 +76,11 @@ class Poster:
                 # The receiver closed an idle connection just as it was used again: no verdict on the request.
                 if not failed.unanswered:
                     raise
-        return await self._exchange(await self._connect(target, deadline), target, request, deadline)
+        connection = await self._connect(target, deadline)
+        answer = await self._exchange(connection, target, request, deadline)
+        if connection.tls is not None and isinstance(self._ssl_context, ResumingContext):
+            self._ssl_context.remember(target.host, connection.tls)
+        return answer
 
     async def _exchange(self, connection: Connection, target: Target, request: bytes, deadline: float) -> Answer:
         answer = await connection.exchange(request, deadline)
@@ -142,19 +142,6 @@ class Poster:
         except OSError as error:
             raise ExchangeFailed(ErrorCode.CONNECTION_ERROR, f"{where}: {error.strerror or error}") from None
         return connection
-
-
-def trusting_context() -> ssl.SSLContext:
-    """Verifies against the system's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` count), else certifi's."""
-    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        path = os.environ.get(variable)
-        if path and not Path(path).exists():
-            raise StartError(f"{variable} names {path}, which does not exist")
-    paths = ssl.get_default_verify_paths()
-    has_system_certificates = paths.cafile or (paths.capath and any(Path(paths.capath).iterdir()))
-    context = ssl.create_default_context(cafile=None if has_system_certificates else certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _bytes_of(request: SignedRequest, target: Target) -> bytes:

@@ -20,8 +20,9 @@ from relay.core.model import ErrorCode, Outcome, SignedRequest
 from relay.delivery.connection import MAX_SNIPPET
 from relay.delivery.guard import Allowed, Guard
 from relay.delivery.pool import Pool
-from relay.delivery.post import Poster, trusting_context
+from relay.delivery.post import Poster
 from relay.delivery.resolve import Lookup, LookupFailed, Resolver
+from relay.delivery.tls import trusting_context
 from tests.receiver import Receiver
 
 HEADERS = (("content-type", "application/json"), ("webhook-id", "dlv_1"), ("X-Webhook-Signature", "t=1,v1=ab"))
@@ -524,6 +525,33 @@ def test_the_systems_certificates_are_trusted_and_a_named_file_must_exist(
         trusting_context()
     AUTHORITY.cert_pem.write_to_path(file)
     assert trusting_context().check_hostname
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_tls_session_is_taken_up_again_where_the_connection_was_not_kept(version: ssl.TLSVersion) -> None:
+    reused: list[bool | None] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reused.append(writer.get_extra_info("ssl_object").session_reused)
+        await reader.readuntil(b'{"a":1}')
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.transport.abort()
+
+    accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    accepting.maximum_version = version
+    AUTHORITY.issue_cert("localhost").configure_cert(accepting)
+    trusting = trusting_context()
+    AUTHORITY.configure_trust(trusting)
+    poster = Poster(Guard(Allowed.parse("127.0.0.0/8,[::1]")), ssl_context=trusting)
+    async with await asyncio.start_server(answer, "localhost", 0, ssl=accepting) as server:
+        port = server.sockets[0].getsockname()[1]
+        for _ in range(3):
+            outcome = await poster.post(request_to(f"https://localhost:{port}/"))
+            assert outcome.status == 200, outcome
+    await poster.close()
+
+    assert reused == [False, True, True]
 
 
 async def test_nothing_is_left_behind(poster: Poster) -> None:
