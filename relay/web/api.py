@@ -38,8 +38,8 @@ class Api:
     error: Callable[[Problem], web.Response]
     wire: Wire
     admit: Callable[[web.Request], Awaitable[None]] | None = None
-    """Runs after the key was checked and before the handler; raises RateLimited when the workspace has to wait.
-    Headers it puts into `answer_headers(request)` are on every answer, errors included."""
+    """Runs once the key is known; raises RateLimited when its workspace has to wait. Headers it puts into
+    `answer_headers(request)` are on every answer to a known key, errors included."""
     mount: Callable[[web.Application], list[Chore]] | None = None
     """Puts what the API remembers into an application, and says what it wants done again and again."""
     error_model: type[BaseModel] | None = None

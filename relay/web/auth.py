@@ -43,8 +43,8 @@ class Keys:
         self._unknown: dict[str, int] = {}
         self._failures = Failures(failures_a_minute, "too many requests with a wrong API key")
 
-    async def check(self, key: str | None, scope: str, remote: str | None) -> ApiKey:
-        """The key if it is live and has the scope. Raises Unauthorized, Forbidden, or RateLimited for `remote`."""
+    async def check(self, key: str | None, remote: str | None) -> ApiKey:
+        """The key if it is live. Raises Unauthorized, or RateLimited for an address with too many wrong ones."""
         if key is None or prefix_of(key) is None:
             await self._failures.count(remote)
             raise Unauthorized("missing or malformed API key")
@@ -52,8 +52,6 @@ class Keys:
         if found is None or found.revoked_at_ms is not None:
             await self._failures.count(remote)
             raise Unauthorized("invalid API key")
-        if scope != ANY_KEY and scope not in found.scopes:
-            raise Forbidden(f"this key lacks the {scope} scope")
         return found
 
     async def _look_up(self, hashed: str) -> ApiKey | None:
@@ -91,11 +89,17 @@ def key_in_headers(request: web.Request) -> str | None:
     return None if key is None else key.strip()
 
 
-async def authenticate(request: web.Request, scope: str, key: str | None) -> ApiKey:
-    """Check a key that came with the request and remember whose request it is."""
-    found = await request.app[KEYS].check(key, scope, request.remote)
+async def authenticate(request: web.Request, key: str | None) -> ApiKey:
+    """Check a key that came with the request and remember whose request it is. Raises Unauthorized, RateLimited."""
+    found = await request.app[KEYS].check(key, request.remote)
     request[_API_KEY] = found
     return found
+
+
+def authorize(request: web.Request, scope: str) -> None:
+    """Raises Forbidden when the key of the request lacks the scope."""
+    if scope != ANY_KEY and scope not in api_key_of(request).scopes:
+        raise Forbidden(f"this key lacks the {scope} scope")
 
 
 def api_key_of(request: web.Request) -> ApiKey:

@@ -77,9 +77,10 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
         route = routes.get(request.match_info.route)
         try:
             if route is not None and route.operation.scope != PUBLIC:
-                await auth.authenticate(request, route.operation.scope, auth.key_in_headers(request))
+                await auth.authenticate(request, auth.key_in_headers(request))
                 if route.api is not None and route.api.admit is not None:
                     await route.api.admit(request)
+                auth.authorize(request, route.operation.scope)
             response = await handler(request)
         except web.HTTPException as error:
             if error.status < 400:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.core.errors import Forbidden, RateLimited, Unauthorized
+from relay.core.errors import RateLimited, Unauthorized
 from relay.core.keys import new_key
 from relay.core.model import ApiKey
 from relay.store import workspaces
@@ -105,29 +105,27 @@ async def test_answers_of_the_database_are_remembered_for_a_second_and_no_longer
     table, key, now = Table(), new_key("rsk_"), [0]
     keys = Keys(table.find, lambda: now[0])
     for now[0] in (0, 1, 999):
-        assert await keys.check(key, "hooks", "1.2.3.4") is table.key
+        assert await keys.check(key, "1.2.3.4") is table.key
     assert table.asked == 1
-    with pytest.raises(Forbidden):
-        await keys.check(key, "events", "1.2.3.4")
     for now[0] in (1000, 1999):
         with pytest.raises(Unauthorized):
-            await keys.check(key, "hooks", "1.2.3.4")
+            await keys.check(key, "1.2.3.4")
     assert table.asked == 2
     now[0] = 500  # the clock was set back: what is remembered is of no use
     with pytest.raises(Unauthorized):
-        await keys.check(key, "hooks", "1.2.3.4")
+        await keys.check(key, "1.2.3.4")
     assert table.asked == 3
 
 
 async def test_made_up_keys_take_bounded_memory_and_push_no_real_key_out() -> None:
     table = Table()
     keys, real = Keys(table.find, lambda: 0, failures_a_minute=10**6), new_key("rsk_")
-    await keys.check(real, "hooks", None)
+    await keys.check(real, None)
     for number in range(CACHE_SIZE + 10):
         with pytest.raises(Unauthorized):
-            await keys.check(f"rsk_{number:032}", "hooks", None)
+            await keys.check(f"rsk_{number:032}", None)
     asked = table.asked
-    await keys.check(real, "hooks", None)
+    await keys.check(real, None)
     assert table.asked == asked
     assert len(keys._unknown) == CACHE_SIZE
 
@@ -135,13 +133,13 @@ async def test_made_up_keys_take_bounded_memory_and_push_no_real_key_out() -> No
 async def test_wrong_keys_without_end_are_told_to_wait_while_right_ones_work() -> None:
     table = Table()
     keys, real = Keys(table.find, lambda: 0, failures_a_minute=3), new_key("rsk_")
-    await keys.check(real, "hooks", "1.2.3.4")
+    await keys.check(real, "1.2.3.4")
     for _ in range(3):
         with pytest.raises(Unauthorized):
-            await keys.check(None, "hooks", "1.2.3.4")
+            await keys.check(None, "1.2.3.4")
     with pytest.raises(RateLimited) as refused:
-        await keys.check("nonsense", "hooks", "1.2.3.4")
+        await keys.check("nonsense", "1.2.3.4")
     assert 1 <= refused.value.retry_after_s <= 60
-    await keys.check(real, "hooks", "1.2.3.4")
+    await keys.check(real, "1.2.3.4")
     with pytest.raises(Unauthorized):
-        await keys.check(None, "hooks", "5.6.7.8")
+        await keys.check(None, "5.6.7.8")

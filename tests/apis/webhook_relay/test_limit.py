@@ -39,21 +39,23 @@ def test_a_clock_that_is_set_back_costs_at_most_one_filling() -> None:
 async def test_the_limit_is_told_on_every_answer_and_shared_by_the_keys_of_a_workspace(
     start_relay: StartRelay,
 ) -> None:
-    async with start_relay(rate_limit=5, clock=lambda: NOW_MS) as relay:
+    async with start_relay(rate_limit=6, clock=lambda: NOW_MS) as relay:
         second_key = await relay.new_key("default", "whk_live_")
+        without_scope = await relay.new_key("default", "rsk_")
         answers = [
             await relay.call("GET", "/v1/events"),
             await relay.call("GET", "/v1/events/none"),
             await relay.call("POST", "/v1/events", {}),
             await relay.call("GET", "/v1/subscriptions", key=second_key),
+            await relay.call("GET", "/v1/events", key=without_scope),
             await relay.call("GET", "/v1/deliveries"),
             await relay.call("GET", "/v1/deliveries"),
         ]
-        assert [answer.status for answer in answers] == [200, 404, 400, 200, 200, 429]
-        assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["4", "3", "2", "1", "0", "0"]
-        assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"5"}
-        assert answers[0].headers["X-RateLimit-Reset"] == str(NOW_MS // 1000 + 12)
-        assert answers[-1].headers["Retry-After"] == "12"
+        assert [answer.status for answer in answers] == [200, 404, 400, 200, 403, 200, 429]
+        assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["5", "4", "3", "2", "1", "0", "0"]
+        assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"6"}
+        assert answers[0].headers["X-RateLimit-Reset"] == str(NOW_MS // 1000 + 10)
+        assert answers[-1].headers["Retry-After"] == "10"
         assert answers[-1].headers["Content-Type"].startswith("application/problem+json")
         stream = await relay.call("GET", "/v1/echo/stream", key=None, params={"key": KEY})
         assert stream.status == 429
