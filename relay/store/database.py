@@ -74,6 +74,10 @@ class Database(Protocol):
     async def read(self, work: Work[T]) -> T:
         """Run a work that only reads, beside the writers."""
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether writes were not refused of late, for want of room or of permission."""
+
     async def close(self) -> None:
         """Finish what is waiting and let go of the database."""
 

@@ -14,6 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,8 @@ GROUP_LIMIT = 512
 QUEUE_LIMIT = 20_000
 """How many works may wait; beyond it the database is told to be busy rather than the memory to be endless."""
 READERS = 2
+REFUSED_S = 5.0
+"""How long a refused write is taken for the state of the disk. A write that succeeds proves little: a small one may."""
 CHECK_LIMIT_S = 2.0
 """How long the integrity check at the start may take; a large file is checked as far as that goes."""
 
@@ -60,8 +63,14 @@ class SqliteDatabase:
         self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._all_readers: list[aiosqlite.Connection] = []
         self._closed = False
+        self._refused_at_s = -REFUSED_S
         self.damaged: asyncio.Future[StoreCorrupt] = self._loop.create_future()
         """Done when SQLite reports damage. That is fatal: an insert may still succeed on a file that cannot be read."""
+
+    @property
+    def is_writable(self) -> bool:
+        """False for a while after the disk was full or could not be written."""
+        return time.monotonic() - self._refused_at_s >= REFUSED_S
 
     async def start(self) -> None:
         await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
@@ -196,8 +205,10 @@ class SqliteDatabase:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return StoreBusy()
             case sqlite3.SQLITE_FULL:
+                self._refused_at_s = time.monotonic()
                 return StoreFull()
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+                self._refused_at_s = time.monotonic()
                 return StoreReadOnly()
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 damage = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")

@@ -43,6 +43,8 @@ async def readyz(request: web.Request) -> web.Response:
         reasons.append("the database does not answer")
     except StoreError as error:
         reasons.append(f"the database cannot be read: {type(error).__name__}")
+    if not request.app[DATABASE].is_writable:
+        reasons.append("the database cannot be written")
     if not request.app[ENGINE].running:
         reasons.append("deliveries are not being sent")
     if reasons:
