@@ -38,6 +38,8 @@ class Lane:
     """A target that failed is left alone until then."""
     failures: int = 0
     """Failed requests in a row; from the first on, the target is asked one request at a time."""
+    counted: bool = False
+    """Whether the database may count failures since the newest success; `failures` can be forgiven before that."""
     failed_at_s: float = -1.0
     """Monotonic time of the newest counted failure."""
     proven: bool = False

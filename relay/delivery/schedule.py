@@ -172,7 +172,8 @@ class Schedule:
 
     def succeeded(self, lane: Lane) -> bool:
         """The target answered well; whether that ends a row of failures."""
-        recovers = lane.failures > 0
+        recovers = lane.counted
+        lane.counted = False
         lane.failures = 0
         lane.not_before_ms = 0
         if not lane.proven:
@@ -189,6 +190,7 @@ class Schedule:
 
         Requests that were under way together when the first of them failed are one failure, not many.
         """
+        lane.counted = True
         counts = started_s > lane.failed_at_s
         if counts:
             lane.failed_at_s = now_s
