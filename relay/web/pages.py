@@ -48,6 +48,8 @@ def page(template: str, status: int = 200, /, **context: Any) -> web.Response:
 
 class _Step(NamedTuple):
     title: str
+    key: str
+    """The shell variable with a key that may do this."""
     method: str
     path: str
     body: Mapping[str, Any] | None = None
@@ -56,20 +58,27 @@ class _Step(NamedTuple):
 _STEPS = (
     _Step(
         "Subscribe a hook, as Zapier, Make and n8n do:",
+        "RP_KEY",
         "POST",
         "/api/v1/hooks",
         {"target_url": "https://example.com/hook", "event_type": "clip.approved"},
     ),
-    _Step("Or a webhook:", "POST", "/v1/webhooks", {"url": "https://example.com/hook", "events": ["*"]}),
-    _Step("Publish an event:", "POST", "/v1/events", {"type": "clip.approved", "payload": {"clip_id": "clip_1"}}),
+    _Step("Or a webhook:", "RP_KEY", "POST", "/v1/webhooks", {"url": "https://example.com/hook", "events": ["*"]}),
+    _Step(
+        "Publish an event:",
+        "WHK_KEY",
+        "POST",
+        "/v1/events",
+        {"type": "clip.approved", "payload": {"clip_id": "clip_1"}},
+    ),
     _Step(
         "Invite a customer, which is an event too:",
+        "RP_KEY",
         "POST",
         "/v1/invitations",
         {"customer_email": "ada@example.com", "send_email": False},
     ),
-    _Step("See what became of it:", "GET", "/v1/webhook-deliveries"),
-    _Step("And over the other API:", "GET", "/v1/deliveries"),
+    _Step("See what became of it, for every hook and webhook:", "WHK_KEY", "GET", "/v1/deliveries"),
 )
 
 
@@ -83,7 +92,7 @@ async def landing(request: web.Request) -> web.Response:
 
 
 def _curl(step: _Step, origin: str) -> str:
-    lines = [f"curl {origin}{step.path}", '-H "Authorization: Bearer $KEY"']
+    lines = [f"curl {origin}{step.path}", f'-H "Authorization: Bearer ${step.key}"']
     if step.body is not None:
         lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(step.body)}'"]
     return " \\\n  ".join(lines)
