@@ -42,6 +42,11 @@ class RetryPolicy:
     switch_off_not_before_s: float = 0.0
     """And for how long nothing but failures must have come."""
 
+    @property
+    def longest_wait_ms(self) -> int:
+        """How long a delivery waits for its next attempt at most."""
+        return round(max(RETRY_AFTER_CAP_S, *self.schedule_s) * (1 + JITTER) * 1000)
+
 
 def judge(outcome: Outcome, policy: RetryPolicy, *, attempt: int, now_ms: int, spread: float) -> Verdict:
     """What an outcome means for its delivery.

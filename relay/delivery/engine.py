@@ -53,6 +53,7 @@ class Engine:
         self._clock = clock
         self._poster = poster
         self._retention_ms = retention_days * DAY_MS
+        self._longest_wait_ms = max(wire.retry.longest_wait_ms for wire in wires.values())
         self._publisher = Publisher(wires)
         self._settler = Settler(database, clock, self._on_settled)
         signer = Signer(wires, secrets, timeout_s)
@@ -104,6 +105,9 @@ class Engine:
 
     async def start(self) -> None:
         """Take up what waits, from before a crash too, and begin to send."""
+        now_ms = self._clock()
+        # What is due later than any schedule puts it was put off while the clock was ahead.
+        await self._database.write(deliveries.pull_in(now_ms, now_ms + self._longest_wait_ms))
         await self._drain.look()
         self._loops = [asyncio.create_task(self._settler.run()), asyncio.create_task(self._drain.run())]
         for loop in self._loops:

@@ -51,6 +51,12 @@ def add(rows: Sequence[dict[str, object]]) -> Steps[None]:
 
 
 @work
+def pull_in(now_ms: int, latest_ms: int) -> Steps[None]:
+    """Make due at once what is due after `latest_ms`, which no schedule puts it."""
+    yield statement("delivery_pull_in", now=now_ms, latest=latest_ms)
+
+
+@work
 def waiting() -> Steps[list[tuple[str, int]]]:
     """Every subscription that deliveries wait for, with the time the first of them falls due."""
     rows = yield statement("delivery_waiting")

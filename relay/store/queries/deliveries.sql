@@ -86,6 +86,24 @@ LIMIT :n;
 -- Where leases are written, one that ran out belongs to a process that is gone.
 UPDATE deliveries SET leased_until = NULL WHERE state = 'pending' AND leased_until <= :now;
 
+-- name: delivery_pull_in
+-- Due at once, what is due later than that. It steps from one subscription to the next, as delivery_waiting does.
+WITH RECURSIVE lane (subscription_id) AS (
+    SELECT MIN(subscription_id) FROM deliveries WHERE state = 'pending'
+    UNION ALL
+    SELECT (
+        SELECT MIN(d.subscription_id) FROM deliveries d
+        WHERE d.state = 'pending' AND d.subscription_id > lane.subscription_id
+    )
+    FROM lane WHERE lane.subscription_id IS NOT NULL
+)
+UPDATE deliveries SET next_attempt_at = :now
+WHERE (workspace_id, id) IN (
+    SELECT d.workspace_id, d.id
+    FROM lane JOIN deliveries d ON d.subscription_id = lane.subscription_id
+    WHERE d.state = 'pending' AND d.next_attempt_at > :latest
+);
+
 -- name: delivery_put_back
 -- Due at once, from any state or only from dead; where it stands in its schedule stays.
 UPDATE deliveries
