@@ -20,7 +20,7 @@ TEN_YEARS_MS = 3652 * 24 * HOUR_MS
 @pytest.fixture(autouse=True)
 def later_tests_get_ids_of_today() -> Iterator[None]:
     """Ids never go down in a process, and this one is done with ten years from now when the test is over."""
-    clock = cast(Any, ids.ulid).__self__
+    clock = cast("Any", ids.ulid).__self__
     before = dict(vars(clock))
     yield
     vars(clock).update(before)
