@@ -9,7 +9,7 @@ import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from standardwebhooks import Webhook
 
-from relay.app import running
+from relay.app import FIRST_PREFIXES, running
 from relay.core.errors import RelayError
 from relay.settings import PREFIX, load_settings
 
@@ -44,7 +44,7 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """What a customer would run: three catch URLs, one of which fails the first time."""
+    """What a customer would run: four catch URLs, one of which fails the first time."""
 
     url: str = ""
     received: dict[str, list[Received]] = field(default_factory=dict)
@@ -90,11 +90,14 @@ async def run_demo(*, keep: bool, wait: bool) -> None:
             del os.environ[name]
         settings = load_settings(**_SETTINGS, data_dir=folder, database=f"sqlite:///{folder / 'relay.db'}")
         async with _receiver() as receiver, running(settings) as relay, aiohttp.ClientSession() as session:
-            demo = _Demo(console, receiver, relay.url, relay.first_keys[0], session)
+            keys = dict(zip(FIRST_PREFIXES, relay.first_keys, strict=True))
+            demo = _Demo(console, receiver, relay.url, keys, session)
             await demo.show()
             console.print("\n[bold green]All signatures verified.[/] Everything you saw went over real HTTP.")
             if wait:
-                console.print(f"Relay still serves on [bold]{relay.url}[/] with the key {relay.first_keys[0]}")
+                console.print(
+                    f"Relay still serves on [bold]{relay.url}[/] with the keys {' and '.join(relay.first_keys[:2])}"
+                )
                 console.print("Press Ctrl-C to stop.")
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.Event().wait()
@@ -107,12 +110,12 @@ async def run_demo(*, keep: bool, wait: bool) -> None:
 
 class _Demo:
     def __init__(
-        self, console: Console, receiver: Receiver, url: str, key: str, session: aiohttp.ClientSession
+        self, console: Console, receiver: Receiver, url: str, keys: Mapping[str, str], session: aiohttp.ClientSession
     ) -> None:
         self._console = console
         self._receiver = receiver
         self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self._keys = keys
         self._session = session
 
     async def show(self) -> None:
@@ -132,7 +135,11 @@ class _Demo:
         self._say(f"webhooks {webhook['id']} and {flaky['id']}")
 
         self._step("A customer is invited: one event, three deliveries, one commit")
-        customer = {"customer_email": "dana.whitlock@example.com", "customer_name": "Dana Whitlock"}
+        customer = {
+            "customer_email": "dana.whitlock@example.com",
+            "customer_name": "Dana Whitlock",
+            "send_email": False,
+        }
         invitation = await self._call("POST", "/v1/invitations", customer)
         self._say(f"submission {invitation['submission']['id']}, personal link {invitation['link']}")
         again = await self._call("POST", "/v1/invitations", customer)
@@ -148,14 +155,24 @@ class _Demo:
         self._step("The webhook's signed POST arrives")
         [post] = await self._receiver.wait_for("/catch/webhook", 1)
         self._show(post, ("x-ravepilot-event", "x-ravepilot-delivery", "x-ravepilot-signature"))
-        self._check_ravepilot(webhook["secret"], post)
+        self._check_timestamped("X-RavePilot-Signature", webhook["secret"], post)
         self._check_standard(webhook["secret"], post)
 
         self._step("The third receiver answered 503 and is asked again, with the same delivery id and a new signature")
         first, second = await self._receiver.wait_for("/catch/flaky", 2)
         same = first.headers["x-ravepilot-delivery"] == second.headers["x-ravepilot-delivery"]
         self._check("the same delivery id, the same body", same and first.body == second.body)
-        self._check_ravepilot(flaky["secret"], second)
+        self._check_timestamped("X-RavePilot-Signature", flaky["secret"], second)
+
+        self._step("Over the Webhook Relay API somebody subscribes to order.*, and an event of their own is published")
+        orders = {"url": f"{self._receiver.url}/catch/orders", "event_filter": "order.*"}
+        subscription = await self._call("POST", "/v1/subscriptions", orders, prefix="whk_live_")
+        event = {"type": "order.created", "payload": {"id": 42, "total": "10.50"}}
+        await self._call("POST", "/v1/events", event, prefix="whk_live_")
+        [post] = await self._receiver.wait_for("/catch/orders", 1)
+        self._show(post, ("x-webhook-event-type", "x-webhook-delivery-id", "x-webhook-signature"))
+        self._check_timestamped("X-Webhook-Signature", subscription["signing_secret"], post)
+        self._check_standard(subscription["signing_secret"], post)
 
         self._step("The delivery log")
         self._console.print(_log_table(await self._delivered()))
@@ -164,23 +181,24 @@ class _Demo:
         # The receiver has the last answer a moment before the log does.
         async with asyncio.timeout(WAIT_S):
             while True:
-                log: list[dict[str, Any]] = (await self._call("GET", "/v1/webhook-deliveries"))["deliveries"]
-                if all(delivery["status"] == "delivered" for delivery in log):
+                log: list[dict[str, Any]] = (await self._call("GET", "/v1/deliveries", prefix="whk_live_"))["data"]
+                if all(delivery["status"] == "success" for delivery in log):
                     return log
                 await asyncio.sleep(0.05)
 
-    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
+    async def _call(self, method: str, path: str, body: object = None, *, prefix: str = "rp_live_") -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._keys[prefix]}"}
+        async with self._session.request(method, self._url + path, json=body, headers=headers) as response:
             answer: dict[str, Any] = await response.json()
-            if response.status != 200:
+            if response.status >= 300:
                 raise RelayError(f"{method} {path} answered {response.status}: {answer}")
             self._say(f"{method} {path} → {response.status}")
             return answer
 
-    def _check_ravepilot(self, secret: str, post: Received) -> None:
-        parts = dict(part.split("=", 1) for part in post.headers["x-ravepilot-signature"].split(","))
+    def _check_timestamped(self, header: str, secret: str, post: Received) -> None:
+        parts = dict(part.split("=", 1) for part in post.headers[header.lower()].split(","))
         digest = hmac.new(secret.encode(), f"{parts['t']}.".encode() + post.body, hashlib.sha256).hexdigest()
-        self._check("X-RavePilot-Signature", hmac.compare_digest(digest, parts["v1"]))
+        self._check(header, hmac.compare_digest(digest, parts["v1"]))
 
     def _check_standard(self, secret: str, post: Received) -> None:
         Webhook(secret).verify(post.body, post.headers)  # raises when it does not verify
@@ -206,5 +224,6 @@ class _Demo:
 def _log_table(log: list[dict[str, Any]]) -> Table:
     table = Table(Column("delivery", no_wrap=True), Column("event", no_wrap=True), "status", "tries", "answer")
     for row in log:
-        table.add_row(row["id"], row["event"], row["status"], str(row["attempts"]), str(row["response_status"]))
+        attempts, answer = str(row["attempts_made"]), str(row["final_status_code"])
+        table.add_row(row["id"], row["event_type"], row["status"], attempts, answer)
     return table

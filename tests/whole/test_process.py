@@ -141,7 +141,7 @@ async def test_the_demo_shows_the_loop_and_exits_0_without_a_terminal() -> None:
 
     assert code == 0, err
     assert "All signatures verified." in out
-    assert out.count("✓") == 7
+    assert out.count("✓") == 9
 
 
 async def test_a_folder_that_cannot_be_written_refuses_to_start(tmp_path: Path) -> None:
