@@ -91,6 +91,14 @@ def add_deliveries_to_copies(database: sqlite3.Connection) -> None:
     )
 
 
+def fail_copies(database: sqlite3.Connection, failures: int) -> None:
+    """So many failed requests in a row, the first of them a moment ago."""
+    database.execute(
+        "UPDATE subscriptions SET consecutive_failures = ?, failing_since = ? WHERE id LIKE 'copy-%'",
+        (failures, _now_ms()),
+    )
+
+
 def _tag(database: sqlite3.Connection) -> str:
     return f"{database.execute('SELECT COUNT(*) FROM subscriptions').fetchone()[0]:06d}"
 
