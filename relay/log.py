@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 from typing import Literal, cast
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
@@ -62,17 +61,6 @@ def configure_logging(log_format: Literal["pretty", "json"], level: int = loggin
 def mask_secrets(text: str) -> str:
     """The text with every key and signing secret cut down to its prefix and `…`."""
     return _SECRET.sub(r"\1…", text)
-
-
-def mask_url(url: str) -> str:
-    """Scheme, host and port of a URL: the path of a catch URL is a secret, and so may user and query be."""
-    try:
-        parts = urlsplit(url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError:
-        return "…"
-    return f"{parts.scheme}://{host}{port}/…" if parts.scheme and host else "…"
 
 
 class _Stderr(logging.Handler):

@@ -180,11 +180,6 @@ class Settings(BaseSettings):
         """The file of the SQLite database."""
         return Path(self.database_url.removeprefix("sqlite:///"))
 
-    @property
-    def secret_keys(self) -> tuple[str, ...]:
-        """The parts of `secret_key`, newest first; empty when one is to be generated."""
-        return () if self.secret_key is None else _parts(self.secret_key.get_secret_value())
-
     # Every ValueError below ends up in "RELAY_<NAME> must …": see `load_settings`.
 
     @field_validator("database")

@@ -40,7 +40,6 @@ def test_defaults() -> None:
     assert settings.database_path == Path("relay-data/relay.db")
     for name in ("database", "secret_key", "public_url", "retry_delays", "sample_events", "smtp_url", "mail_from"):
         assert getattr(settings, name) is None
-    assert settings.secret_keys == ()
     assert settings.allow_targets == ""
     assert settings.unknown == ()
 
@@ -176,10 +175,6 @@ def test_a_secret_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("RELAY_SECRET_KEY", "b")
     with pytest.raises(StartError, match="both set"):
         load_settings()
-
-
-def test_a_secret_key_may_hold_several_for_rotation() -> None:
-    assert load_settings(secret_key="new, old").secret_keys == ("new", "old")
 
 
 def test_an_unknown_variable_is_listed_and_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
