@@ -181,7 +181,7 @@ OPERATIONS = (
         "Resume a subscription",
         subscriptions.resume_subscription,
         schemas.Subscription,
-        errors=(400, 413),
+        errors=(400, 409, 413),
         description=(
             'Active again, with no failures counted. The body may be left out; `{"replay_missed": true}` has what '
             "was published meanwhile delivered too."
@@ -205,6 +205,7 @@ OPERATIONS = (
         schemas.Recovery,
         status=202,
         also=200,
+        errors=(409,),
         request=schemas.Recover,
         description=(
             "Everything that was published in that time and is dead, or never became a delivery, goes back on the full "

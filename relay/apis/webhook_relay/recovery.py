@@ -14,6 +14,7 @@ from aiohttp import web
 
 from relay.apis.webhook_relay.wire import WIRE
 from relay.core import ids
+from relay.core.errors import Conflict
 from relay.core.ids import ulid_floor
 from relay.core.matching import matches_type
 from relay.core.model import Subscription, SubscriptionState
@@ -27,6 +28,8 @@ PUT_BACK = 200
 """How many deliveries one page puts back at most."""
 PAGES_AT_ONCE = 40
 """How many pages without anything to put back are passed in one go."""
+OPEN_LIMIT = 10
+"""How many recoveries of one subscription may be open: each is looked at every second, however long it has to wait."""
 
 
 class Span(NamedTuple):
@@ -66,7 +69,10 @@ def count(span: Span, event_filter: tuple[str, ...]) -> Steps[Found]:
 
 @work
 def begin(span: Span, now_ms: int) -> Steps[None]:
-    """Store a recovery; the chore takes it up."""
+    """Store a recovery; the chore takes it up. Raises Conflict when too many of the subscription are open."""
+    rows = yield statement("recovery_of_subscription", subscription_id=span.subscription_id)
+    if rows[0]["count"] >= OPEN_LIMIT:
+        raise Conflict(f"this subscription has {OPEN_LIMIT} recoveries under way; ask again when one has ended")
     yield statement("recovery_add", id=ids.ulid(now_ms), now=now_ms, **span._asdict())
 
 

@@ -17,6 +17,9 @@ GROUP BY e.type;
 INSERT INTO recoveries (id, workspace_id, subscription_id, since_at, until_at, after_id, created_at)
 VALUES (:id, :workspace_id, :subscription_id, :since_at, :until_at, :after_id, :now);
 
+-- name: recovery_of_subscription
+SELECT COUNT(*) AS count FROM recoveries WHERE subscription_id = :subscription_id;
+
 -- name: recovery_open
 SELECT * FROM recoveries ORDER BY created_at, id;
 

@@ -43,7 +43,10 @@ FURTHER_STATUSES_OF = {
     "listSubscriptions": {400: "a limit, state or cursor that is none"},
     "listDeliveries": {400: "a limit, status or cursor that is none"},
     "listDeadLetters": {400: "a limit, time or cursor that is none"},
-    "resumeSubscription": {400: "a body that is no JSON object; there need not be one"},
+    "resumeSubscription": {
+        400: "a body that is no JSON object; there need not be one",
+        409: "`replay_missed` while ten recoveries are open",
+    },
     "echoStream": {400: "no key in the query", 401: "a wrong key", 403: "a key without the scope"},
 }
 NOT_ALWAYS_REQUIRED = {

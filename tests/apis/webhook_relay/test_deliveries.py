@@ -8,6 +8,7 @@ from typing import Any
 import aiosqlite
 import pytest
 
+from relay.apis.webhook_relay.recovery import OPEN_LIMIT
 from relay.store.database import load_statements
 from tests.apis.webhook_relay.client import (
     UNKNOWN,
@@ -316,6 +317,20 @@ async def test_a_recovery_needs_a_span_of_time(relay: Relay, body: dict[str, Any
     made = await subscribe(relay)
     problem = await relay.json("POST", f"/v1/subscriptions/{made['id']}/recover", body, status=400)
     assert fields_of(problem) == {field}
+
+
+async def test_so_many_recoveries_of_a_subscription_may_be_open(relay: Relay) -> None:
+    """Each is looked at every second, also while it has to wait."""
+    made = await subscribe(relay)
+    path = f"/v1/subscriptions/{made['id']}"
+    await relay.json("POST", f"{path}/pause")
+    for _ in range(OPEN_LIMIT):
+        await relay.json("POST", f"{path}/recover", {"since": LONG_AGO}, status=202)
+    problem = await relay.json("POST", f"{path}/recover", {"since": LONG_AGO}, status=409)
+    assert problem["title"] == "Conflict"
+    await relay.json("POST", f"{path}/recover", {"since": LONG_AGO, "dry_run": True})
+    await relay.json("POST", f"{path}/resume", {"replay_missed": True}, status=409)
+    await relay.json("POST", f"{path}/resume")
 
 
 PLANS = {
