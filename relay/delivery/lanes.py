@@ -95,7 +95,8 @@ class Turns:
     def add(self, lane: Lane) -> None:
         """Give a lane a turn, unless it has one."""
         rings = self._rings[lane.standing]
-        rings.setdefault(lane.workspace_id, OrderedDict()).setdefault(lane.subscription_id, lane)
+        # One that was let go while it had a turn gives it to the lane that took its place.
+        rings.setdefault(lane.workspace_id, OrderedDict())[lane.subscription_id] = lane
 
     def take(self, has_room: Callable[[Lane], bool]) -> Lane | None:
         """The lane whose turn it is, of the first workspace whose next lane finds room; add it again for another."""

@@ -241,8 +241,9 @@ class Schedule:
             rested_at_ms = lane.rested_at_ms
             if rested_at_ms > now_ms:
                 self._timers.at(lane, rested_at_ms)
-            else:
-                self._lanes.pop(lane.subscription_id, None)
+            elif self._lanes.get(lane.subscription_id) is lane:
+                # Only itself: a timer may come back to a lane that was let go, when another has taken its place.
+                del self._lanes[lane.subscription_id]
 
     def _let_go(self, lane: Lane) -> None:
         self._waiting.release(lane.workspace_id, lane.counted_as, len(lane.waiting))
