@@ -12,10 +12,11 @@ import click
 
 from relay.bench.measure import machine_name, need_proc
 from relay.core.errors import RelayError
-from tests.benchmarks import backlog, fairness, no_match, paging, rest
+from tests.benchmarks import backlog, fairness, forward, no_match, paging, rest
 from tests.benchmarks.figures import Row, show
 
 BENCHMARKS = {
+    "forward": forward.run,
     "backlog": backlog.run,
     "no_match": no_match.run,
     "paging": paging.run,
