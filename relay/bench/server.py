@@ -17,7 +17,7 @@ from relay.core.errors import RelayError
 from relay.core.keys import new_key
 
 STOP_S = 3.0
-"""Whatever is under way then is of no interest any more."""
+"""How long it may take to stop in order; after that it is killed."""
 
 
 class Server:
@@ -51,6 +51,7 @@ async def serve(
     *,
     command: Sequence[str] = ("relay", "serve"),
     start_limit_s: float = 60.0,
+    stop_s: float = STOP_S,
     environment: dict[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """Start it on a free port and wait until it is ready; whatever happens, it is gone afterwards.
@@ -90,7 +91,7 @@ async def serve(
     except TimeoutError:
         raise RelayError(f"the server was not ready within {start_limit_s:g} s") from None
     finally:
-        await _stop(process)
+        await _stop(process, stop_s)
 
 
 def _key_of(data_dir: Path) -> str:
@@ -119,12 +120,12 @@ async def _is_ready(session: aiohttp.ClientSession, port: int) -> bool:
         return False
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: asyncio.subprocess.Process, stop_s: float) -> None:
     if process.returncode is not None:
         return
     process.terminate()
     try:
-        async with asyncio.timeout(STOP_S):
+        async with asyncio.timeout(stop_s):
             await process.communicate()
     except TimeoutError:
         process.kill()

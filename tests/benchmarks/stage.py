@@ -99,6 +99,12 @@ def fail_copies(database: sqlite3.Connection, failures: int) -> None:
     )
 
 
+def put_off(database: sqlite3.Connection, seconds: float) -> None:
+    """Everything that waits falls due so much from now."""
+    due_at_ms = _now_ms() + round(seconds * 1000)
+    database.execute("UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending'", (due_at_ms,))
+
+
 def _tag(database: sqlite3.Connection) -> str:
     return f"{database.execute('SELECT COUNT(*) FROM subscriptions').fetchone()[0]:06d}"
 
