@@ -47,8 +47,8 @@ def compare(what: str, unit: str, goal: float, base: Sequence[float], other: Seq
 
 
 def complete(runs: Sequence[Figures], name: str) -> Row:
-    """What was lost or refused in all of these runs together: nothing may be, however busy the machine."""
-    return Row(f"lost or failed, {name}", sum(one.lost + one.failed for one in runs), "", goal=0)
+    """What was refused, or had not come 15 s after the last that did, in all of these runs together: nothing may be, however busy the machine."""
+    return Row(f"refused or not come, {name}", sum(one.lost + one.failed for one in runs), "", goal=0)
 
 
 def show(name: str, scale: float, rows: Sequence[Row]) -> None:

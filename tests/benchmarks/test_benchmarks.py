@@ -19,7 +19,7 @@ async def test_a_benchmark_measures(name: str, tmp_path: Path) -> None:
 
     assert rows
     assert all(row.value >= 0 for row in rows)
-    assert all(row.verdict != "missed" for row in rows if row.what.startswith("lost"))
+    assert all(row.verdict != "missed" for row in rows if row.what.startswith("refused"))
 
 
 async def test_the_bench_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
