@@ -97,6 +97,15 @@ async def test_a_commit_is_on_the_disk_before_anybody_is_told(database: SqliteDa
     assert modes == {"synchronous": 2, "journal_mode": "wal"}
 
 
+async def test_what_a_write_has_returned_is_seen_by_another_program(database: SqliteDatabase) -> None:
+    """Each commit is a large one, so that whoever is told before its end looks too early."""
+    other = sqlite3.connect(database.path)
+    for number in range(20):
+        await database.write(add(f"{number}" + "x" * 300_000))
+        assert other.execute("SELECT COUNT(*) FROM workspaces").fetchone() == (number + 1,)
+    other.close()
+
+
 async def test_files_are_for_their_owner_only(database: SqliteDatabase) -> None:
     assert stat.S_IMODE(database.path.stat().st_mode) == 0o600
 

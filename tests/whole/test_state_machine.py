@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -52,12 +53,14 @@ from tests.whole.queue_model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from relay.delivery.engine import Engine
 
 START_MS = 1_600_000_000_000
 """In the past: ids never go down within a process, and other tests must not get theirs from a future."""
+PAYLOAD = '{"b": 1.10,"a":"\\u00df"}'
+"""What would look different if it were read and written again."""
 SUBSCRIBERS = 3
 CONCURRENCY = 400
 """Room for the most that three targets may have on the wire: sharing what is short is other tests' matter."""
@@ -249,7 +252,7 @@ class Queue(RuleBasedStateMachine):
 
     async def _publish(self, event_type: str) -> tuple[str, ...]:
         self.now_ms += 1
-        event = Event(ids.ulid(self.now_ms), self.workspace_id, event_type, '{"b":1.0,"a":"ß"}', self.now_ms)
+        event = Event(ids.ulid(self.now_ms), self.workspace_id, event_type, PAYLOAD, self.now_ms)
         published = await self.database.write(self.publisher.publish(event))
         self.model.events.append(event)
         wanted = [one for one in self.model.subscribers.values() if one.end is None and one.wants(event)]
@@ -520,35 +523,61 @@ class Queue(RuleBasedStateMachine):
         await self.opened.aclose()
 
 
-def test_a_timer_of_a_queue_that_was_emptied_does_not_send_what_is_on_the_wire_again() -> None:
-    """Found by the machine: the timer of a retry that was made by hand in the meantime."""
+@pytest.fixture
+def queue() -> Iterator[Queue]:
     queue = Queue()
     try:
         queue.first_subscriber("*")
-        queue.publish("order.created", 1)
-        queue.fail(0, "fail")
-        queue.put_back(0, only_dead=False)
-        queue.succeed(0)
-        queue.publish("order.created", 1)
-        queue.advance(31)
-        queue.publish("order.created", 1)
-        assert len(queue.requests) == 2
+        yield queue
     finally:
         queue.teardown()
 
 
-def test_a_success_ends_the_row_of_failures_whatever_changed_while_it_was_on_the_wire() -> None:
-    """Found by the machine: a changed subscription forgives a failure in memory that the file still counts."""
-    queue = Queue()
-    try:
-        queue.first_subscriber("*")
-        queue.publish("order.created", 2)
+def test_what_fails_is_sent_again_at_its_time_until_its_schedule_ends(queue: Queue) -> None:
+    queue.publish("order.created", 1)
+    for wait_s in (40, 150):
         queue.fail(0, "fail")
-        queue.rotate_secret(0)
-        queue.succeed(0)
         queue.the_file_is_as_the_model()
-    finally:
-        queue.teardown()
+        assert queue.requests == []
+        queue.advance(wait_s)
+        assert len(queue.requests) == 1
+    queue.resume(0, replay_missed=False)
+    queue.fail(0, "fail")
+    queue.the_file_is_as_the_model()
+
+    [pair] = queue.model.pairs.values()
+    assert (pair.state, pair.reason, len(pair.tries)) == ("dead", "exhausted", 3)
+
+
+def test_what_was_on_the_wire_at_a_crash_is_sent_again_under_its_id(queue: Queue) -> None:
+    queue.publish("order.created", 2)
+    before = [request.pair for request in queue.requests]
+    queue.crash_at_rest()
+
+    assert [request.pair for request in queue.requests] == before
+
+
+def test_a_timer_of_a_queue_that_was_emptied_does_not_send_what_is_on_the_wire_again(queue: Queue) -> None:
+    """Found by the machine: the timer of a retry that was made by hand in the meantime."""
+    queue.publish("order.created", 1)
+    queue.fail(0, "fail")
+    queue.put_back(0, only_dead=False)
+    queue.succeed(0)
+    queue.publish("order.created", 1)
+    queue.advance(31)
+    queue.publish("order.created", 1)
+
+    assert len(queue.requests) == 2
+    queue.the_file_is_as_the_model()
+
+
+def test_a_success_ends_the_row_of_failures_whatever_changed_while_it_was_on_the_wire(queue: Queue) -> None:
+    """Found by the machine: a changed subscription forgives a failure in memory that the file still counts."""
+    queue.publish("order.created", 2)
+    queue.fail(0, "fail")
+    queue.rotate_secret(0)
+    queue.succeed(0)
+    queue.the_file_is_as_the_model()
 
 
 Queue.TestCase.settings = settings(
@@ -559,4 +588,4 @@ Queue.TestCase.settings = settings(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
-TestQueue = Queue.TestCase
+TestQueue = pytest.mark.timeout(180)(Queue.TestCase)
