@@ -47,7 +47,7 @@ def compare(what: str, unit: str, goal: float, base: Sequence[float], other: Seq
 
 
 def complete(runs: Sequence[Figures], name: str) -> Row:
-    """What was refused, or had not come 15 s after the last that did, in all of these runs together: nothing may be, however busy the machine."""
+    """What was refused, or had not come 15 s after the last that did: nothing may, however busy the machine."""
     return Row(f"refused or not come, {name}", sum(one.lost + one.failed for one in runs), "", goal=0)
 
 
