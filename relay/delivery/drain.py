@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import orjson
 import structlog
 
-from relay.core.errors import RelayError, StoreError
+from relay.core.errors import StoreError
 from relay.core.model import Attempt, Claimed, DeliveryState, ErrorCode, Outcome
 from relay.core.retry import judge
 from relay.core.wire import Wire
@@ -22,7 +22,7 @@ from relay.delivery.post import Poster
 from relay.delivery.schedule import LANES_PER_CLAIM, Schedule
 from relay.delivery.settle import Settled, Settler
 from relay.delivery.sign import Signer
-from relay.store import deliveries, events
+from relay.store import deliveries, events, subscriptions
 from relay.store.database import Database
 from relay.store.failpoint import failpoint
 
@@ -52,6 +52,7 @@ class Drain:
         self._poster = poster
         self._settler = settler
         self._schedule = Schedule(concurrency, clock)
+        self._versions: dict[str, int] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
 
@@ -74,8 +75,18 @@ class Drain:
         waiting = await self._database.read(deliveries.waiting())
         for subscription_id, due_at_ms in waiting:
             self._schedule.seen(subscription_id, due_at_ms)
+        await self._look_for_changes()
         self._woken.set()
         return len(waiting)
+
+    async def _look_for_changes(self) -> None:
+        # The command line may have ended a subscription: what of it is in memory must not go out.
+        versions = {}
+        for workspace_id in self._schedule.workspaces:
+            versions[workspace_id] = await self._database.read(subscriptions.version(workspace_id))
+            if self._versions.get(workspace_id, versions[workspace_id]) != versions[workspace_id]:
+                self._schedule.reclaim(workspace_id)
+        self._versions = versions
 
     @property
     def under_way(self) -> int:
@@ -149,9 +160,14 @@ class Drain:
                 body = await self._database.read(events.body(claimed.event_id, claimed.body_number))
             request, signature = self._signer.sign(claimed, body, attempted_at_ms)
             outcome = await self._poster.post(request)
-        except RelayError as error:
-            # Nothing was sent. It is recorded as a failure, so that it is seen and comes again at its time.
-            log.error("a delivery cannot be signed", delivery_id=claimed.id, error=error.message)
+        except StoreError as error:
+            # The body could not be read: nothing was tried, so nothing is recorded.
+            log.error("a body cannot be read", delivery_id=claimed.id, error=error.message)
+            self._schedule.put_back(lane, claimed)
+            return
+        except Exception as error:
+            # Nothing was sent, and it is not the receiver's fault. It is recorded, so that it is seen and comes again.
+            log.error("a delivery cannot be signed", delivery_id=claimed.id, error=str(error))
             outcome = Outcome(status=None, error_code=ErrorCode.SIGNING_ERROR, latency_ms=0)
         finally:
             self._schedule.ended(lane, claimed)
@@ -165,7 +181,7 @@ class Drain:
         counts = recovers = False
         if verdict.state is DeliveryState.SUCCESS:
             recovers = self._schedule.succeeded(lane) or claimed.subscription.consecutive_failures > 0
-        else:
+        elif outcome.error_code is not ErrorCode.SIGNING_ERROR:
             counts = self._schedule.failed(lane, policy, started_s, loop.time())
         self._settler.add(
             Settled(

@@ -23,6 +23,7 @@ PAGE = 64
 HELD_LIMIT = 2_000
 """How many claimed deliveries may wait in memory in all."""
 LANES_PER_CLAIM = 64
+PUT_BACK_MS = 1_000
 PROVEN_LIMIT = 50_000
 """How many targets are remembered to be answering while nothing waits for them."""
 SLEEP_LIMIT_S = 1.0
@@ -82,6 +83,17 @@ class Schedule:
             lane.failures = 0
             lane.not_before_ms = 0
         self.due(subscription_id, 0)
+
+    @property
+    def workspaces(self) -> set[str]:
+        """Those that have something claimed that is not sent yet."""
+        return {lane.workspace_id for lane in self._lanes.values() if lane.waiting}
+
+    def reclaim(self, workspace_id: str) -> None:
+        """Some subscription of a workspace has changed elsewhere: what is claimed but not sent is claimed again."""
+        for lane in [lane for lane in self._lanes.values() if lane.workspace_id == workspace_id and lane.waiting]:
+            self._let_go(lane)
+            self._consider(lane)
 
     def tick(self, now_s: float) -> float:
         """Take up what the passing of time brings; how many seconds it can be slept unless something else happens."""
@@ -169,6 +181,12 @@ class Schedule:
         """A request is no longer on the wire; its delivery is held until it is settled."""
         self._slots.release(claimed.id, lane.workspace_id)
         lane.under_way -= 1
+
+    def put_back(self, lane: Lane, claimed: Claimed) -> None:
+        """Nothing came of it: it is claimed again after a while."""
+        lane.held.discard(claimed.id)
+        lane.due_at_ms = min(lane.due_at_ms, self.now() + PUT_BACK_MS)
+        self._consider(lane)
 
     def succeeded(self, lane: Lane) -> bool:
         """The target answered well; whether that ends a row of failures."""

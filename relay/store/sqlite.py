@@ -253,6 +253,8 @@ def dialect(text: str) -> str:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Made for its owner only before SQLite opens it: the log beside it gets the same permissions.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     except (sqlite3.Error, OSError) as error:
         raise StartError(f"cannot open the database {path}: {error}") from error
