@@ -89,6 +89,8 @@ class Subscription:
     consecutive_failures: int = 0
     failing_since_ms: int | None = None
     """When the first of the consecutive failures happened."""
+    answering_since_ms: int | None = None
+    """Since when its target answers; None when nothing is known of it, or it failed last."""
 
     @property
     def state(self) -> SubscriptionState:

@@ -73,8 +73,8 @@ class Drain:
         Returns how many subscriptions something waits for.
         """
         waiting = await self._database.read(deliveries.waiting())
-        for subscription_id, due_at_ms in waiting:
-            self._schedule.seen(subscription_id, due_at_ms)
+        for one in waiting:
+            self._schedule.seen(one)
         await self._look_for_changes()
         self._woken.set()
         return len(waiting)

@@ -43,7 +43,7 @@ class Lane:
     failed_at_s: float = -1.0
     """Monotonic time of the newest counted failure."""
     proven: bool = False
-    """Whether the target has answered well since Relay started."""
+    """Whether the target has answered well before. Until then it is asked one request at a time."""
     counted_as: Standing = Standing.NEW
     """The standing that `waiting` is counted with in the room for what is held."""
     pace: Pace | None = None
@@ -63,7 +63,7 @@ class Lane:
 
     @property
     def capacity(self) -> int:
-        return 1 if self.failures else self.limit
+        return self.limit if self.standing is Standing.PROVEN else 1
 
     @property
     def rested_at_ms(self) -> int:

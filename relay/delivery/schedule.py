@@ -14,7 +14,8 @@ from relay.delivery.claim import Found, Wanted
 from relay.delivery.lanes import NEVER_MS, Lane, Timers, Turns
 from relay.delivery.pace import pace_of
 from relay.delivery.settle import Settled
-from relay.delivery.slots import Room, Slots
+from relay.delivery.slots import Room, Slots, Standing
+from relay.store.deliveries import Waiting
 
 IN_FLIGHT = 32
 """How many requests one target may have under way, where the limit for all leaves room for more than one target."""
@@ -60,20 +61,27 @@ class Schedule:
 
     def due(self, subscription_id: str, at_ms: int) -> None:
         """Something waits for a subscription and falls due at that time; 0 for now."""
-        lane = self._lanes.get(subscription_id)
-        if lane is None:
-            proven = subscription_id in self._proven
-            lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit, proven=proven)
-            lane.due_at_ms = at_ms
-        else:
-            lane.due_at_ms = min(lane.due_at_ms, at_ms)
+        lane = self._lanes.get(subscription_id) or self._lane(subscription_id)
+        lane.due_at_ms = min(lane.due_at_ms, at_ms)
         self._consider(lane)
 
-    def seen(self, subscription_id: str, at_ms: int) -> None:
+    def seen(self, waiting: Waiting) -> None:
         """As `due`, by somebody who looked at the database and cannot know what is held of it already."""
-        lane = self._lanes.get(subscription_id)
-        if lane is None or not lane.held:
-            self.due(subscription_id, at_ms)
+        lane = self._lanes.get(waiting.subscription_id)
+        if lane is None:
+            lane = self._lane(waiting.subscription_id)
+            lane.workspace_id = waiting.workspace_id
+            lane.failures = waiting.consecutive_failures
+            lane.proven = lane.proven or waiting.is_answering
+        elif lane.held:
+            return
+        self.due(waiting.subscription_id, waiting.due_at_ms)
+
+    def _lane(self, subscription_id: str) -> Lane:
+        proven = subscription_id in self._proven
+        lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit, proven=proven)
+        lane.due_at_ms = NEVER_MS
+        return lane
 
     def forget(self, subscription_id: str) -> None:
         """A subscription has changed: what is claimed of it but not sent has to be claimed again as it now is."""
@@ -116,7 +124,7 @@ class Schedule:
             if lane.claiming or lane.not_before_ms > self.now():
                 continue
             room = self._waiting.room(lane.workspace_id, lane.standing)
-            limit = min(room, 1 if lane.failures else PAGE - len(lane.waiting))
+            limit = min(room, PAGE - len(lane.waiting) if lane.standing is Standing.PROVEN else 1)
             lane.promised = (lane.workspace_id, lane.standing, limit)
             self._waiting.take(*lane.promised)
             lane.due_at_ms = NEVER_MS  # whoever says it is due while it is being claimed lowers this again
@@ -138,6 +146,7 @@ class Schedule:
             if not lane.workspace_id:
                 lane.workspace_id = subscription.workspace_id
                 lane.failures = subscription.consecutive_failures
+                lane.proven = lane.proven or subscription.answering_since_ms is not None
             if lane.target_url != subscription.target_url:
                 lane.target_url = subscription.target_url
                 lane.pace = pace_of(subscription.target_url)
@@ -189,8 +198,8 @@ class Schedule:
         self._consider(lane)
 
     def succeeded(self, lane: Lane) -> bool:
-        """The target answered well; whether that ends a row of failures."""
-        recovers = lane.counted
+        """The target answered well; whether that ends a row of failures, or was not known of it yet."""
+        recovers = lane.counted or lane.standing is not Standing.PROVEN
         lane.counted = False
         lane.failures = 0
         lane.not_before_ms = 0

@@ -34,7 +34,7 @@ class Settled(NamedTuple):
     counts: bool
     """Whether a failure counts against the subscription; requests that were under way together count once."""
     recovers: bool
-    """Whether a success ends a row of failures."""
+    """Whether a success ends a row of failures, or is the first that is known of the target."""
 
 
 @work
@@ -46,7 +46,7 @@ def settle(batch: Sequence[Settled], now_ms: int) -> Steps[list[str]]:
         subscription_id = one.claimed.subscription.id
         if one.verdict.state is DeliveryState.SUCCESS:
             if one.recovers:
-                yield from subscriptions.recovered(subscription_id)
+                yield from subscriptions.answers(subscription_id, now_ms)
             continue
         if one.verdict.dead_reason is DeadReason.GONE:
             yield from subscriptions.failed(subscription_id, now_ms)

@@ -15,7 +15,7 @@ class Standing(Enum):
     """How a target has been doing, the best first."""
 
     PROVEN = 1
-    """It has answered well since Relay started, and not failed since."""
+    """It has answered well, and not failed since."""
     NEW = 2
     """Nothing is known of it."""
     FAILING = 3

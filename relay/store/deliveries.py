@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from relay.core.model import Attempt, Claimed, DeadReason, Delivery, DeliveryState, Verdict
 from relay.store.database import Row, Statement, Steps, statement, work
@@ -56,11 +57,30 @@ def pull_in(now_ms: int, latest_ms: int) -> Steps[None]:
     yield statement("delivery_pull_in", now=now_ms, latest=latest_ms)
 
 
+class Waiting(NamedTuple):
+    """A subscription that deliveries wait for: when the first of them falls due, and how its target has been doing."""
+
+    subscription_id: str
+    workspace_id: str
+    due_at_ms: int
+    consecutive_failures: int
+    is_answering: bool
+
+
 @work
-def waiting() -> Steps[list[tuple[str, int]]]:
-    """Every subscription that deliveries wait for, with the time the first of them falls due."""
+def waiting() -> Steps[list[Waiting]]:
+    """Every subscription that deliveries wait for."""
     rows = yield statement("delivery_waiting")
-    return [(row["subscription_id"], row["next_attempt_at"]) for row in rows]
+    return [
+        Waiting(
+            subscription_id=row["subscription_id"],
+            workspace_id=row["workspace_id"],
+            due_at_ms=row["next_attempt_at"],
+            consecutive_failures=row["consecutive_failures"],
+            is_answering=row["answering_since"] is not None,
+        )
+        for row in rows
+    ]
 
 
 @work

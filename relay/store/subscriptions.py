@@ -34,6 +34,7 @@ def from_row(row: Row) -> Subscription:
         removed_at_ms=row["removed_at"],
         consecutive_failures=row["consecutive_failures"],
         failing_since_ms=row["failing_since"],
+        answering_since_ms=row["answering_since"],
     )
 
 
@@ -131,9 +132,9 @@ def failed(subscription_id: str, now_ms: int) -> Steps[Subscription | None]:
 
 
 @work
-def recovered(subscription_id: str) -> Steps[None]:
-    """A request succeeded: nothing is failing any more."""
-    yield statement("subscription_recovered", id=subscription_id)
+def answers(subscription_id: str, now_ms: int) -> Steps[None]:
+    """The target answers well: nothing is failing any more."""
+    yield statement("subscription_answers", id=subscription_id, now=now_ms)
 
 
 @work

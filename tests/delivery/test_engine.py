@@ -141,11 +141,13 @@ async def test_a_burst_at_a_receiver_that_fails_for_a_moment_does_not_switch_it_
 ) -> None:
     """What was on the wire together is one failure, and after it the target is asked one request at a time."""
     async with start_relay(retry_delays="0.3,0.3,0.3,0.3", delivery_timeout=1) as relay:
-        receiver.script("/hook", *["/hang"] * 30, "/ok")
+        receiver.script("/hook", "/ok", *["/hang"] * 30, "/ok")
         hook = await webhook(relay, receiver.url("/hook"))
+        await publish(relay)
+        await until_ended(relay, 1)
         for _ in range(60):
             await publish(relay)
-        found = await until_ended(relay, 60)
+        found = await until_ended(relay, 61)
         on = await subscription(relay, hook)
 
     failed = [one for one in found if one.attempts_made > 1]

@@ -13,6 +13,7 @@ from relay.delivery.claim import Found
 from relay.delivery.lanes import Lane
 from relay.delivery.schedule import HELD_LIMIT, Schedule
 from relay.delivery.slots import QUICK_S, SLOW_FACTOR, Room, Standing
+from relay.store.deliveries import Waiting
 
 POLICY = RetryPolicy(
     schedule_s=(30, 60), client_errors_are_final=False, switch_off_after=25, switch_off_to=SubscriptionState.DISABLED
@@ -61,6 +62,14 @@ class Day:
             sent.append(chosen[1].id)
         return sent
 
+    def prove(self, name: str, **subscription: str) -> None:
+        """Let a target be known to answer."""
+        self.publish(name, 1, **subscription)
+        while self.queues[name]:
+            self.send()
+            self.answer(name)
+            self.wait(1)
+
     def answer(self, name: str = "", *, well: bool = True) -> None:
         """Everything on the wire to that subscription, or to all, is answered and settled."""
         for lane, claimed in [one for one in self.on_the_wire if name in ("", one[0].subscription_id)]:
@@ -93,6 +102,7 @@ class Day:
 
 def test_one_target_does_not_take_every_slot() -> None:
     day = Day(concurrency=16)
+    day.prove("long")
     day.publish("long", 100)
     day.publish("short", 1)
 
@@ -111,6 +121,7 @@ def test_a_workspace_with_a_long_queue_leaves_room_for_another() -> None:
 
 def test_a_target_that_failed_is_asked_one_request_at_a_time_and_after_a_pause() -> None:
     day = Day()
+    day.prove("down")
     day.publish("down", 10)
     assert len(day.send()) == 4
     day.answer(well=False)
@@ -124,8 +135,35 @@ def test_a_target_that_failed_is_asked_one_request_at_a_time_and_after_a_pause()
         day.answer(well=False)
 
 
+def test_a_target_of_which_nothing_is_known_is_asked_one_request_at_a_time() -> None:
+    day = Day()
+    day.publish("new", 10)
+    assert day.send() == ["new-0"]
+    day.answer(well=True)
+    assert len(day.send()) == 4
+
+
+def test_after_a_start_targets_that_answered_go_before_those_that_failed_or_are_new() -> None:
+    """What the database says of ten thousand dead targets and one good one is known before anything is claimed."""
+    day = Day(concurrency=16)
+    for number in range(10_000):
+        name = f"dead-{number}"
+        day.subscriptions[name] = replace(FIRST, id=name, consecutive_failures=5 if number % 2 else 0)
+        day.queues[name] = [f"{name}-0"]
+        day.schedule.seen(Waiting(name, "ws", 0, 5 if number % 2 else 0, is_answering=False))
+    for _ in range(10):
+        day.send()
+        day.wait(QUICK_S)
+    day.subscriptions["good"] = replace(FIRST, id="good", answering_since_ms=1)
+    day.queues["good"] = ["good-0"]
+    day.schedule.seen(Waiting("good", "ws", 0, 0, is_answering=True))
+
+    assert "good-0" in day.send()
+
+
 def test_requests_that_fail_together_count_once() -> None:
     day = Day()
+    day.prove("down")
     day.publish("down", 10)
     day.send()
     [lane] = {lane for lane, _ in day.on_the_wire}
@@ -136,6 +174,7 @@ def test_requests_that_fail_together_count_once() -> None:
 
 def test_a_target_that_answers_again_gets_everything_again() -> None:
     day = Day()
+    day.prove("back")
     day.publish("back", 10)
     day.send()
     day.answer(well=False)
@@ -207,6 +246,8 @@ def test_the_pace_holds_over_an_empty_queue() -> None:
 def test_what_is_held_in_memory_has_a_limit() -> None:
     day = Day(concurrency=4)
     for number in range(300):
+        day.prove(f"s-{number}")
+    for number in range(300):
         day.publish(f"s-{number}", 100)
     day.send()
 
@@ -216,6 +257,7 @@ def test_what_is_held_in_memory_has_a_limit() -> None:
 
 def test_after_forgetting_nothing_claimed_before_is_sent() -> None:
     day = Day()
+    day.prove("changed")
     day.publish("changed", 50)
     day.send()
     day.queues["changed"] = []

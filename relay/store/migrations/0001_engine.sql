@@ -42,6 +42,8 @@ CREATE TABLE subscriptions (
     secret_rotated_at     BIGINT,
     consecutive_failures  BIGINT NOT NULL DEFAULT 0,
     failing_since         BIGINT,
+    -- Since when its target answers; null when nothing is known of it, or it failed last.
+    answering_since       BIGINT,
     created_at            BIGINT NOT NULL,
     updated_at            BIGINT NOT NULL,
     paused_at             BIGINT,

@@ -17,11 +17,11 @@ WITH RECURSIVE lane (subscription_id) AS (
     )
     FROM lane WHERE lane.subscription_id IS NOT NULL
 )
-SELECT lane.subscription_id, (
+SELECT lane.subscription_id, s.workspace_id, s.consecutive_failures, s.answering_since, (
     SELECT MIN(d.next_attempt_at) FROM deliveries d
     WHERE d.state = 'pending' AND d.subscription_id = lane.subscription_id
 ) AS next_attempt_at
-FROM lane WHERE lane.subscription_id IS NOT NULL;
+FROM lane JOIN subscriptions s ON s.id = lane.subscription_id;
 
 -- name: delivery_due
 -- A large body stays where it is until it is sent: many of them are held at a time.

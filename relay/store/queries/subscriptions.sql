@@ -38,13 +38,15 @@ WHERE api_key_id = :api_key_id AND api = :api AND removed_at IS NULL;
 
 -- name: subscription_failed
 UPDATE subscriptions
-SET consecutive_failures = consecutive_failures + 1, failing_since = COALESCE(failing_since, :now)
+SET consecutive_failures = consecutive_failures + 1, failing_since = COALESCE(failing_since, :now),
+    answering_since = NULL
 WHERE id = :id
 RETURNING *;
 
--- name: subscription_recovered
-UPDATE subscriptions SET consecutive_failures = 0, failing_since = NULL
-WHERE id = :id AND consecutive_failures > 0;
+-- name: subscription_answers
+UPDATE subscriptions
+SET consecutive_failures = 0, failing_since = NULL, answering_since = COALESCE(answering_since, :now)
+WHERE id = :id;
 
 -- name: subscription_disable
 UPDATE subscriptions SET disabled_at = :now, disabled_reason = :reason, updated_at = :now
