@@ -106,8 +106,7 @@ async def test_retry_after_lengthens_the_wait(start_relay: StartRelay, receiver:
 async def test_410_switches_off_at_once_and_drops_the_queue(relay: Relay, receiver: Receiver) -> None:
     receiver.script("/hook", "/status/503", "/gone")
     hook = await webhook(relay, receiver.url("/hook"))
-    for _ in range(20):
-        await publish(relay)
+    await asyncio.gather(*[publish(relay) for _ in range(20)])
     await until_ended(relay, 20)
 
     found = await log(relay)
@@ -126,8 +125,7 @@ async def test_25_failed_requests_in_a_row_disable_a_ravepilot_webhook(
 ) -> None:
     async with start_relay(retry_delays="0.02,0.02,0.02,0.02") as relay:
         hook = await webhook(relay, receiver.url("/status/500"))
-        for _ in range(40):
-            await publish(relay)
+        await asyncio.gather(*[publish(relay) for _ in range(40)])
         found = await until_ended(relay, 40)
         off = await subscription(relay, hook)
 
@@ -173,8 +171,7 @@ async def test_after_a_failure_the_target_is_asked_one_request_at_a_time(
 
 async def test_nothing_is_sent_after_unsubscribing_but_what_was_on_the_wire(relay: Relay, receiver: Receiver) -> None:
     hook = await webhook(relay, receiver.url("/slow/0.5"))
-    for _ in range(100):
-        await publish(relay)
+    await asyncio.gather(*[publish(relay) for _ in range(100)])
     await receiver.wait_for(1)
     answer = await relay.json("DELETE", f"/v1/webhooks/{hook}")
     asked = len(receiver.received())
