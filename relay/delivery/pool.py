@@ -11,15 +11,17 @@ Key = tuple[str, str, int]
 
 IDLE_S = 15.0
 """Shorter than what common servers keep an idle connection open, so that few are found dead."""
-MAX_IDLE = 512
-MAX_IDLE_PER_KEY = 64
+MAX_IDLE = 1024
+MAX_IDLE_PER_KEY = 256
+"""As many as the quick slots, by default: a platform's host is the target of many subscriptions."""
 
 
 class Pool:
     """Holds connections that are idle and reusable, and drops those that end or get old."""
 
-    def __init__(self, idle_s: float = IDLE_S) -> None:
+    def __init__(self, idle_s: float = IDLE_S, per_key: int = MAX_IDLE_PER_KEY) -> None:
         self._idle_s = idle_s
+        self._per_key = per_key
         self._by_key: dict[Key, list[Connection]] = {}
         self._oldest_first: dict[Connection, Key] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -43,7 +45,7 @@ class Pool:
     def put(self, key: Key, connection: Connection) -> None:
         """Keep a connection whose exchange has ended; one that must not be used again is closed."""
         idle = self._by_key.setdefault(key, [])
-        if not connection.reusable or len(idle) >= MAX_IDLE_PER_KEY:
+        if not connection.reusable or len(idle) >= self._per_key:
             connection.abort()
             if not idle:
                 del self._by_key[key]

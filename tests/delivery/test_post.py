@@ -304,11 +304,12 @@ async def test_an_idle_connection_grows_old_and_is_closed(receiver: Receiver) ->
 
 
 async def test_not_more_connections_are_kept_than_a_place_may_have(receiver: Receiver) -> None:
-    pool = Pool()
+    pool = Pool(per_key=8)
     poster = Poster(Guard(Allowed.parse("127.0.0.0/8")), pool=pool, ssl_context=TRUST)
-    outcomes = await asyncio.gather(*[poster.post(request_to(receiver.url("/slow/0.2"))) for _ in range(70)])
+    outcomes = await asyncio.gather(*[poster.post(request_to(receiver.url("/slow/0.2"))) for _ in range(12)])
     assert {outcome.status for outcome in outcomes} == {200}
-    assert len(pool) == min(64, receiver.connections)
+    assert receiver.connections > 8
+    assert len(pool) == 8
     await poster.close()
 
 
