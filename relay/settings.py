@@ -14,11 +14,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from relay.core.errors import StartError
+from relay.core.keys import prefix_of
 
 PREFIX = "RELAY_"
 LONGEST_DELAY_S = 30 * 24 * 3600
 
-_KEY = re.compile(r"(rp_live_|whk_live_|whk_test_|whk_sandbox_|rsk_)[A-Za-z0-9_-]{16,200}")
 _MAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _MAIL_FROM = re.compile(r"[^\r\n<>]*<[^\s@<>]+@[^\s@<>]+>")
 
@@ -210,9 +210,9 @@ class Settings(BaseSettings):
     @field_validator("bootstrap_key")
     @classmethod
     def _bootstrap_key(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not _KEY.fullmatch(key.get_secret_value()):
+        if key is not None and prefix_of(key.get_secret_value()) is None:
             raise ValueError(
-                "must be a whole key: rp_live_, whk_live_, whk_test_, whk_sandbox_ or rsk_ and then 16 to 200 "
+                "must be a whole key: rp_live_, whk_live_, whk_test_, whk_sandbox_ or rsk_ and then 16 to 128 "
                 "letters, digits, - or _"
             )
         return key

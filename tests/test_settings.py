@@ -109,6 +109,7 @@ def test_an_absolute_database_path_has_four_slashes() -> None:
         ("public_url", "https://[::1", "an http or https URL"),
         ("bootstrap_key", "rp_live_hunter2", "must be a whole key"),
         ("bootstrap_key", "other_hunter2_0123456789abcdef", "must be a whole key"),
+        ("bootstrap_key", "rp_live_hunter2" + "a" * 122, "must be a whole key"),
         ("retry_delays", "1,,1", "numbers of seconds"),
         ("retry_delays", "-1", "numbers of seconds"),
         ("retry_delays", "inf", "numbers of seconds"),
