@@ -281,10 +281,11 @@ def _fields(payload: Mapping[str, Any], given: Any) -> tuple[Field, ...]:
         raise _BadFile('fields must be an object such as {"customer_email": {"label": "Customer email"}}')
     if unknown := sorted(given.keys() - payload.keys()):
         raise _BadFile(f"fields has {unknown[0]!r}, which the payload does not have")
-    return tuple(_field(key, value, given.get(key, {})) for key, value in payload.items())
+    return tuple(field_of(key, value, given.get(key, {})) for key, value in payload.items())
 
 
-def _field(key: str, value: Any, given: Mapping[str, Any]) -> Field:
+def field_of(key: str, value: Any, given: Mapping[str, Any]) -> Field:
+    """What is said about a key, the rest made from its name and a sample value."""
     if unknown := sorted(given.keys() - {"label", "type", "help"}):
         raise _BadFile(f"fields: {key} has the unknown key {unknown[0]!r}; label, type and help are known")
     field_type = _text(given, "type") or _type_of(value)
@@ -298,6 +299,8 @@ def _type_of(value: Any) -> str:
         return "integer" if value.is_whole() else "number"
     if isinstance(value, bool):
         return "boolean"
+    if isinstance(value, int | float):
+        return "integer" if isinstance(value, int) else "number"
     if isinstance(value, dict):
         return "object"
     if isinstance(value, list):

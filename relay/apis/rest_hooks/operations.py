@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from relay.apis.rest_hooks import hooks, samples
+from relay.apis.rest_hooks import event_types, hooks, samples
 from relay.apis.rest_hooks.schemas import (
     AppView,
     ErrorResponse,
+    EventTypeDescription,
     EventTypeView,
     HookView,
     SampleEvent,
@@ -83,9 +84,19 @@ OPERATIONS = (
         path="/api/v1/event-types",
         operation_id="list_event_types",
         summary="List the event types a hook can be for",
-        handler=samples.list_event_types,
+        handler=event_types.list_event_types,
         scope=ANY_KEY,
         answers={200: list[EventTypeView], 401: ErrorResponse},
+        tag="samples",
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/event-types/{id}",
+        operation_id="show_event_type",
+        summary="Show what an event type asks for and what its hooks get",
+        handler=event_types.show_event_type,
+        scope=ANY_KEY,
+        answers={200: EventTypeDescription, 401: ErrorResponse, 404: ErrorResponse},
         tag="samples",
     ),
 )

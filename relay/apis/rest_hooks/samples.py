@@ -1,4 +1,4 @@
-"""What a platform needs to build its forms: the event types, and an event of each as a hook would get it."""
+"""A made-up event of each type, as a hook would get it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from aiohttp import web
 from relay.apis.rest_hooks.input import ANY_EVENT_TYPE_TEXT
 from relay.apis.rest_hooks.store_body import REVIEW_CREATED
 from relay.apis.rest_hooks.wire import NAME, body
+from relay.catalogue import EventType
 from relay.core.errors import InputError
 from relay.core.model import Subscription
-from relay.web.body import json_response
 from relay.web.wiring import CATALOGUE
 
 _NOBODY = Subscription(
@@ -32,14 +32,9 @@ async def sample(request: web.Request) -> web.Response:
     event_type = request.app[CATALOGUE].get(request.query.get("event_type") or REVIEW_CREATED)
     if event_type is None:
         raise InputError(ANY_EVENT_TYPE_TEXT)
-    return web.Response(text=f"[{body(event_type.sample, _NOBODY)}]", content_type="application/json")
+    return web.Response(text=f"[{sample_body(event_type)}]", content_type="application/json")
 
 
-async def list_event_types(request: web.Request) -> web.Response:
-    """list_event_types: everything a hook can be for, sorted by id."""
-    return json_response(
-        [
-            {"id": event_type.id, "label": event_type.label, "description": event_type.description}
-            for event_type in request.app[CATALOGUE].types()
-        ]
-    )
+def sample_body(event_type: EventType) -> str:
+    """The JSON text that a hook for nobody would get."""
+    return body(event_type.sample, _NOBODY)

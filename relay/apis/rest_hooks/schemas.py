@@ -92,6 +92,42 @@ class SampleEvent(BaseModel):
     occurred_at_unix: int
 
 
+class Choice(BaseModel):
+    """One value that an input can have."""
+
+    value: str
+    label: str
+
+
+class InputView(BaseModel):
+    """A member of subscribe's body that this event type has a use for."""
+
+    key: str = Field(examples=["store"])
+    label: str
+    type: str = Field(description="string, integer or number")
+    required: bool
+    help: str | None = None
+    choices: list[Choice] | None = Field(None, description="All values there are; any value when left out.")
+
+
+class FieldView(BaseModel):
+    """One member of a body."""
+
+    key: str = Field(examples=["customer_email"])
+    label: str
+    type: str = Field(description="string, integer, number, boolean, datetime, object or list; the value may be null.")
+    help: str | None = None
+
+
+class EventTypeDescription(EventTypeView):
+    """An event type with all that a platform's form and field picker show of it."""
+
+    producer: str = Field(description="Where such events come from; `custom` for the operator's own.")
+    inputs: list[InputView]
+    fields: list[FieldView] = Field(description="In the order of the body.")
+    sample: SampleEvent
+
+
 class SampleQuery(BaseModel):
     event_type: str | None = Field(
         None, description="Any type of `GET /api/v1/event-types`; `review.created` when left out."
