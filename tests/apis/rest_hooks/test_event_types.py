@@ -23,15 +23,15 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
 async def test_the_fields_are_those_of_the_sample(relay: Relay, event_type: str) -> None:
-    shown = await relay.json("GET", f"/api/v1/event-types/{event_type}")
+    shown: dict[str, Any] = await relay.json("GET", f"/api/v1/event-types/{event_type}")
     assert [shown["sample"]] == await relay.json("GET", f"/api/v1/sample?event_type={event_type}")
     assert [field["key"] for field in shown["fields"]] == list(shown["sample"])
     for field in shown["fields"]:
-        value = shown["sample"][field["key"]]
+        value: Any = shown["sample"][field["key"]]
         assert value is None or isinstance(value, KINDS[field["type"]])
         assert field["label"]
         if field["type"] == "datetime" and value is not None:
-            datetime.fromisoformat(value)
+            assert datetime.fromisoformat(str(value)).tzinfo is not None
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
