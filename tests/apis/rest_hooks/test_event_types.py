@@ -16,8 +16,13 @@ from tests.conftest import Relay, StartRelay
 EVENT_TYPES = Catalogue.load().ids()
 ACCEPTED = {"store": "apple", "app_id": "284882215", "country": "de", "min_stars": 2, "max_stars": 4, "threshold": 4.5}
 KINDS: dict[str, type | tuple[type, ...]] = {
-    **{"string": str, "integer": int, "number": (int, float), "boolean": bool},
-    **{"object": dict, "list": list, "datetime": str},
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "object": dict,
+    "list": list,
+    "datetime": str,
 }
 
 
