@@ -36,6 +36,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "recoverSubscription": {"since": "2026-01-01T00:00:00Z"},
 }
 """A good body for every operation that takes one; a url that is a path is the receiver's."""
+COMMON_IDS = {"/api/v1/event-types": "clip.approved"}
+"""Ids of what belongs to nobody, by the path they follow: every workspace may see it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Scene:
     """Signing secrets, and the tokens of personal links."""
 
     def id_for(self, operation: Described) -> str:
-        return self.ids[operation.path.partition("/{id}")[0]]
+        return {**COMMON_IDS, **self.ids}[operation.path.partition("/{id}")[0]]
 
     def path_of(self, operation: Described, id_: str | None = None) -> str:
         if "{id}" not in operation.path:
