@@ -42,6 +42,13 @@ def event_page(
 
 
 @work
+def events_of_type(workspace_id: str, event_type: str, before: str, limit: int) -> Steps[list[Event]]:
+    """Events of one type with ids below `before`, without their counts."""
+    rows = yield statement("event_newest_of_type", workspace_id=workspace_id, type=event_type, before=before, n=limit)
+    return [events.from_row(row) for row in rows]
+
+
+@work
 def event(workspace_id: str, event_id: str) -> Steps[Counted | None]:
     """One event of a workspace with its counts."""
     found = yield from events.get(workspace_id, event_id)

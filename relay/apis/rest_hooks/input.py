@@ -1,4 +1,4 @@
-"""What a platform sends to subscribe, checked: forgiving about form, exact about meaning, one message at a time."""
+"""What a platform sends, checked: forgiving about form, exact about meaning, one message at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relay.apis.rest_hooks.store_body import REVIEW_CREATED, STORE_TYPES
+from relay.apis.rest_hooks.store_body import RATING_DROPPED, REVIEW_CREATED, STORE_TYPES
 from relay.apis.rest_hooks.storefronts import STOREFRONTS
 from relay.core.errors import InputError, TargetError, TargetFault
 
@@ -19,6 +19,9 @@ SOURCES = (
 EVENT_TYPE_TEXT = "event_type must be review.created or rating.dropped"
 ANY_EVENT_TYPE_TEXT = f"{EVENT_TYPE_TEXT}, or another of the types that GET /api/v1/event-types lists"
 INSECURE_TEXT = "target_url must be an https URL; the operator can allow this http one with RELAY_ALLOW_TARGETS"
+MOST_RECENT = 10
+DEFAULT_RECENT = 3
+"""How many recent events are shown: an editor looks at three."""
 
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+")
@@ -47,6 +50,15 @@ class Hook:
     conditions: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A checked wish to see what a hook would have got."""
+
+    event_type: str
+    conditions: Mapping[str, Any]
+    limit: int
+
+
 def read_hook(
     body: Mapping[str, object], check_target: Callable[[str], str], is_event_type: Callable[[str], bool]
 ) -> Hook:
@@ -55,22 +67,22 @@ def read_hook(
     An empty string is the same as null or a missing field, and a number may come as a string ("3"): form builders
     send both. A field that the event type has no use for is ignored, as is one that is not known at all.
     """
-    given = {key: value for key, value in body.items() if value is not None and value != ""}
+    given = _given(body)
     target_url = _target(given.get("target_url"), check_target)
-    event_type = given.get("event_type")
-    app: App | None = None
-    conditions: dict[str, Any] = {}
-    if event_type in STORE_TYPES or (_names_app(given) and not _known(event_type, is_event_type)):
-        store, app_id = _store(given.get("store")), _app_id(given)
-        if event_type not in STORE_TYPES:
-            raise InputError(EVENT_TYPE_TEXT)
-        app = App(store, app_id, _country(given.get("country")))
-        # A producer that watches one store front need not name it.
-        conditions = {"equals": {"store": store, "app_id": app_id}, "equals_if_present": {"country": app.country}}
-        conditions |= _stars(given) if event_type == REVIEW_CREATED else _fall(given)
-    elif not _known(event_type, is_event_type):
-        raise InputError(ANY_EVENT_TYPE_TEXT)
-    return Hook(target_url, str(event_type), _source(given), _external_ref(given), app, conditions)
+    event_type, conditions = _filter(given, is_event_type)
+    app = app_of(event_type, conditions)
+    return Hook(target_url, event_type, _source(given), _external_ref(given), app, conditions)
+
+
+def read_recent(query: Mapping[str, str], is_event_type: Callable[[str], bool]) -> Recent:
+    """Raises InputError with the first thing that is wrong, in the words of `read_hook`.
+
+    Editors ask before their form is filled in: the app of a store event and the rule of a rating may still be missing,
+    and are then not looked at. What is there has to be good.
+    """
+    given = {"event_type": REVIEW_CREATED, **_given(query)}
+    event_type, conditions = _filter(given, is_event_type, is_half_filled=True)
+    return Recent(event_type, conditions, _whole(given, "limit", DEFAULT_RECENT, 1, MOST_RECENT))
 
 
 def app_of(event_type: str, conditions: Mapping[str, Any]) -> App | None:
@@ -78,6 +90,32 @@ def app_of(event_type: str, conditions: Mapping[str, Any]) -> App | None:
     if event_type not in STORE_TYPES:
         return None
     return App(**conditions["equals"], **conditions["equals_if_present"])
+
+
+def _given(fields: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in fields.items() if value is not None and value != ""}
+
+
+def _filter(
+    given: Mapping[str, object], is_event_type: Callable[[str], bool], *, is_half_filled: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """The event type, and what a payload of it must meet."""
+    event_type = given.get("event_type")
+    if event_type in STORE_TYPES or (_names_app(given) and not _known(event_type, is_event_type)):
+        app = {} if is_half_filled and not _names_app(given) else {"store": _store(given.get("store"))}
+        if not is_half_filled or "app_id" in given:
+            app["app_id"] = _app_id(given)
+        if event_type not in STORE_TYPES:
+            raise InputError(EVENT_TYPE_TEXT)
+        # A producer that watches one store front need not name it.
+        conditions = {"equals": app, "equals_if_present": {"country": _country(given.get("country"))}}
+        if event_type == REVIEW_CREATED:
+            return REVIEW_CREATED, conditions | _stars(given)
+        has_rule = "threshold" in given or "delta" in given
+        return RATING_DROPPED, conditions if is_half_filled and not has_rule else conditions | _fall(given)
+    if not _known(event_type, is_event_type):
+        raise InputError(ANY_EVENT_TYPE_TEXT)
+    return str(event_type), {}
 
 
 def _target(value: object, check_target: Callable[[str], str]) -> str:
@@ -132,20 +170,20 @@ def _country(value: object) -> str:
 
 
 def _stars(given: Mapping[str, object]) -> dict[str, Any]:
-    low = _whole(given, "min_stars", 1)
-    high = _whole(given, "max_stars", 5)
+    low = _whole(given, "min_stars", 1, 1, 5)
+    high = _whole(given, "max_stars", 5, 1, 5)
     if low > high:
         raise InputError("min_stars must not be greater than max_stars")
     # The full band wants nothing, so a review that came without stars passes.
     return {} if (low, high) == (1, 5) else {"between": {"rating": [low, high]}}
 
 
-def _whole(given: Mapping[str, object], name: str, default: int) -> int:
+def _whole(given: Mapping[str, object], name: str, default: int, low: int, high: int) -> int:
     if name not in given:
         return default
     value = _number(given[name])
-    if value is None or value != int(value) or not 1 <= value <= 5:
-        raise InputError(f"{name} must be between 1 and 5")
+    if value is None or value != int(value) or not low <= value <= high:
+        raise InputError(f"{name} must be between {low} and {high}")
     return int(value)
 
 

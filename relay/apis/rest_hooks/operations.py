@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from relay.apis.rest_hooks import event_types, hooks, samples
+from relay.apis.rest_hooks import event_types, hooks, recent, samples
 from relay.apis.rest_hooks.schemas import (
     AppView,
     ErrorResponse,
     EventTypeDescription,
     EventTypeView,
     HookView,
+    RecentEventsQuery,
     SampleEvent,
     SampleQuery,
     SubscribeBody,
@@ -77,6 +78,18 @@ OPERATIONS = (
         scope=ANY_KEY,
         query=SampleQuery,
         answers={200: list[SampleEvent], 400: ErrorResponse, 401: ErrorResponse},
+        tag="samples",
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/events",
+        operation_id="recent_events",
+        summary="Show the newest events as a hook would have got them",
+        description="Takes what subscribe takes. Where no event matches, the answer is the sample.",
+        handler=recent.recent_events,
+        scope=SCOPE,
+        query=RecentEventsQuery,
+        answers={200: list[SampleEvent], 400: ErrorResponse, 401: ErrorResponse, 403: ErrorResponse},
         tag="samples",
     ),
     Operation(

@@ -12,7 +12,7 @@ from relay.core.errors import InputError
 from relay.core.model import Subscription
 from relay.web.wiring import CATALOGUE
 
-_NOBODY = Subscription(
+NOBODY = Subscription(
     id="api-0000000000000000",
     workspace_id="sample",
     api=NAME,
@@ -22,6 +22,7 @@ _NOBODY = Subscription(
     created_at_ms=0,
     updated_at_ms=0,
 )
+"""Who a body is written for that no hook gets."""
 
 
 async def sample(request: web.Request) -> web.Response:
@@ -37,4 +38,4 @@ async def sample(request: web.Request) -> web.Response:
 
 def sample_body(event_type: EventType) -> str:
     """The JSON text that a hook for nobody would get."""
-    return body(event_type.sample, _NOBODY)
+    return body(event_type.sample, NOBODY)

@@ -134,6 +134,25 @@ class SampleQuery(BaseModel):
     )
 
 
+class RecentEventsQuery(SampleQuery):
+    """What subscribe takes, as far as the form is filled in."""
+
+    limit: int | None = Field(None, ge=1, le=10, description="How many events at most; 3 when left out.")
+    store: str | None = Field(
+        None, description="`apple` or `google`, for the two store event types; any when left out."
+    )
+    app_id: str | None = Field(None, description="Apple's number or Google's package name; any when left out.")
+    country: str | None = Field(None, description="Two-letter code of the store front; `us` when left out.")
+    min_stars: int | None = Field(None, ge=1, le=5, description="For `review.created`: the fewest stars, from 1.")
+    max_stars: int | None = Field(None, ge=1, le=5, description="For `review.created`: the most stars, up to 5.")
+    threshold: float | None = Field(
+        None, ge=1, le=5, description="For `rating.dropped`: the rating fell below this; any fall with neither rule."
+    )
+    delta: float | None = Field(
+        None, ge=0, le=4, description="For `rating.dropped`: the rating fell by this much; 0 is any fall."
+    )
+
+
 class ErrorResponse(BaseModel):
     """The body of every failure below `/api/v1`."""
 

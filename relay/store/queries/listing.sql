@@ -34,6 +34,12 @@ SELECT page.*, counted.total, counted.succeeded, counted.dead
 FROM page LEFT JOIN counted ON counted.event_id = page.id
 ORDER BY page.id DESC;
 
+-- name: event_newest_of_type
+SELECT * FROM events
+WHERE workspace_id = :workspace_id AND type = :type AND id < :before
+ORDER BY workspace_id DESC, type DESC, id DESC
+LIMIT :n;
+
 -- name: event_counts
 SELECT COUNT(*) AS total, COUNT(CASE WHEN state = 'success' THEN 1 END) AS succeeded,
     COUNT(CASE WHEN state = 'dead' THEN 1 END) AS dead

@@ -26,6 +26,8 @@ from tests.conftest import Relay
 
 FURTHER_OPERATIONS = {
     "list_event_types": "drop-downs of no-code platforms need the list of types",
+    "show_event_type": "their forms and field pickers are made from what a type asks for and brings",
+    "recent_events": "their editors show what really happened",
     "createEventBatch": "many events in one commit",
     "recoverSubscription": "delivers what died or was missed in a span of time",
 }

@@ -1,0 +1,50 @@
+"""The newest events as a hook would have got them, so that a flow is built with what really happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+from aiohttp import web
+
+from relay.apis.rest_hooks.input import Recent, read_recent
+from relay.apis.rest_hooks.samples import NOBODY, sample_body
+from relay.apis.rest_hooks.wire import body
+from relay.core.matching import meets
+from relay.core.model import Event
+from relay.store import listing
+from relay.store.database import Database
+from relay.web.auth import api_key_of
+from relay.web.wiring import CATALOGUE, DATABASE
+
+LOOKED_AT = 200
+"""How many of the newest events of the type are looked at: an editor must not wait for a search through the history."""
+PAGE = 20
+"""How many are held at a time; a payload may have 256 KB."""
+
+
+async def recent_events(request: web.Request) -> web.Response:
+    """recent_events: the newest events that a hook with these inputs would have got, the newest first.
+
+    Where there is none, the sample: an editor that is shown nothing has no fields to offer.
+    """
+    catalogue = request.app[CATALOGUE]
+    wanted = read_recent(request.query, catalogue.__contains__)
+    found = await _newest(request.app[DATABASE], api_key_of(request).workspace_id, wanted)
+    hook = replace(NOBODY, event_filter=(wanted.event_type,), conditions=wanted.conditions)
+    bodies = [body(event, hook) for event in found]
+    if not bodies and (known := catalogue.get(wanted.event_type)) is not None:
+        bodies = [sample_body(known)]
+    return web.Response(text=f"[{','.join(bodies)}]", content_type="application/json")
+
+
+async def _newest(database: Database, workspace_id: str, wanted: Recent) -> list[Event]:
+    found: list[Event] = []
+    before = listing.FIRST_PAGE
+    for _ in range(LOOKED_AT // PAGE):
+        page = await database.read(listing.events_of_type(workspace_id, wanted.event_type, before, PAGE))
+        found += [event for event in page if meets(wanted.conditions, orjson.loads(event.payload))]
+        if len(found) >= wanted.limit or len(page) < PAGE:
+            break
+        before = page[-1].id
+    return found[: wanted.limit]
