@@ -1,0 +1,14 @@
+"""The piece compiles, packs, and does against a real Relay what Activepieces asks of it."""
+
+from __future__ import annotations
+
+from tests.integrations.conftest import INTEGRATIONS, connection, install, run
+from tests.whole.process import Serve
+
+PIECE = INTEGRATIONS / "activepieces"
+
+
+async def test_the_piece_runs_against_a_real_relay(relay_process: Serve) -> None:
+    await install(PIECE)
+    await run(["npm", "run", "build"], PIECE)
+    await run(["npm", "test"], PIECE, **connection(relay_process))
