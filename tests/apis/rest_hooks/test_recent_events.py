@@ -68,7 +68,7 @@ async def test_an_event_is_shown_as_a_hook_gets_it(relay: Relay, receiver: Recei
     known = Catalogue.load().get(event_type)
     assert known is not None
     [made_up] = await sample(relay, event_type)
-    inputs = {key: made_up[key] for key in ("store", "app_id", "country") if key in made_up}
+    inputs: dict[str, Any] = {key: made_up[key] for key in ("store", "app_id", "country") if key in made_up}
     inputs |= {"threshold": 4.5} if event_type == "rating.dropped" else {}
     await subscribe(relay, receiver.url("/hook"), event_type=event_type, **inputs)
     await publish(relay, json.loads(known.sample.payload), event_type)
