@@ -279,7 +279,7 @@ def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool,
     from relay.trigger import trigger_sample
 
     published = run(trigger_sample(load_settings(**flags), event_type, workspace, data))
-    count = len(published.subscription_ids)
+    count = len(published.deliveries)
     if as_json:
         click.echo(json.dumps({"event_id": published.event.id, "event_type": event_type, "deliveries": count}))
     else:

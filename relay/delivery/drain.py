@@ -62,6 +62,12 @@ class Drain:
             self._schedule.due(subscription_id, 0)
         self._woken.set()
 
+    def send(self, published: Iterable[Claimed]) -> None:
+        """These have just been committed."""
+        for claimed in published:
+            self._schedule.published(claimed)
+        self._woken.set()
+
     def forget(self, subscription_id: str) -> None:
         """A subscription has changed: nothing more is sent as it was before."""
         self._schedule.forget(subscription_id)
@@ -117,6 +123,7 @@ class Drain:
         if wanted:
             await self._claim(wanted)
         while (chosen := self._schedule.next_request(loop.time())) is not None:
+            failpoint("after-claim")
             request = asyncio.create_task(self._request(*chosen))
             self._requests.add(request)
             request.add_done_callback(self._requests.discard)
@@ -145,7 +152,6 @@ class Drain:
             for lane, _ in wanted:
                 self._schedule.claim_failed(lane, now_ms)
             raise
-        failpoint("after-claim")
         for (lane, _), one in zip(wanted, found, strict=True):
             self._schedule.take_in(lane, one)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 
 from relay.core.errors import StoreError
-from relay.core.model import Event, Outcome, SignedRequest
+from relay.core.model import Claimed, Event, Outcome, SignedRequest
 from relay.core.wire import Wire
 from relay.delivery.drain import Drain
 from relay.delivery.jobs import Chore, Jobs
@@ -74,9 +74,13 @@ class Engine:
     def publish(self, event: Event) -> Work[Published]:
         """Store an event with its deliveries, as a part of the transaction that caused it.
 
-        After the commit call `wake` with the published subscription ids; forgotten, they wait for the next look.
+        After the commit call `send` with its deliveries; forgotten, they wait for the next look.
         """
         return self._publisher.publish(event)
+
+    def send(self, published: Iterable[Claimed]) -> None:
+        """These deliveries were published and are committed."""
+        self._drain.send(published)
 
     def wake(self, subscription_ids: Iterable[str]) -> None:
         """Deliveries of these subscriptions may be due."""

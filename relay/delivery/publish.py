@@ -10,7 +10,7 @@ import orjson
 
 from relay.core import ids
 from relay.core.matching import matches_type, meets
-from relay.core.model import Event, Subscription
+from relay.core.model import Claimed, Event, Subscription
 from relay.core.wire import Wire
 from relay.store import deliveries, events, subscriptions
 from relay.store.database import Steps, Work
@@ -19,10 +19,10 @@ WORKSPACES_REMEMBERED = 1_000
 
 
 class Published(NamedTuple):
-    """A published event and the subscriptions that get it: wake the engine for them after the commit."""
+    """A published event and its deliveries: hand them to the engine after the commit."""
 
     event: Event
-    subscription_ids: tuple[str, ...]
+    deliveries: tuple[Claimed, ...]
 
 
 class _Receiving:
@@ -63,9 +63,10 @@ class Publisher:
                 self._receiving.clear()
             self._receiving[event.workspace_id] = receiving
 
+        texts: list[str] = []
         bodies: dict[str, int] = {}
         shared: dict[str, int] = {}
-        rows: list[dict[str, object]] = []
+        made: list[Claimed] = []
         payload: Mapping[str, Any] | None = None
         for subscription in receiving.of_type(event.type):
             if subscription.conditions:
@@ -75,20 +76,27 @@ class Publisher:
             wire = self._wires[subscription.api]
             number = shared.get(wire.api)
             if number is None:
-                number = bodies.setdefault(wire.body(event, subscription), len(bodies))
+                text = wire.body(event, subscription)
+                number = bodies.setdefault(text, len(bodies))
+                if number == len(texts):
+                    texts.append(text)
                 if event.type not in wire.personal_types:
                     shared[wire.api] = number
-            rows.append(
-                {
-                    "workspace_id": event.workspace_id,
-                    "id": ids.ulid(event.created_at_ms),
-                    "event_id": event.id,
-                    "event_type": event.type,
-                    "subscription_id": subscription.id,
-                    "body_number": number,
-                    "now": event.created_at_ms,
-                }
-            )
-        yield from events.add(event, list(bodies))
-        yield from deliveries.add(rows)
-        return Published(event, tuple(str(row["subscription_id"]) for row in rows))
+            made.append(new_delivery(event, subscription, number, texts[number], event.created_at_ms))
+        yield from events.add(event, texts)
+        yield from deliveries.add(made)
+        return Published(event, tuple(made))
+
+
+def new_delivery(event: Event, subscription: Subscription, body_number: int, body: str, now_ms: int) -> Claimed:
+    """An event's delivery to a subscription, with an id of its own. `deliveries.add` stores it."""
+    return Claimed(
+        id=ids.ulid(now_ms),
+        event_id=event.id,
+        event_type=event.type,
+        body_number=body_number,
+        body=body if len(body) <= deliveries.HELD_BODY_LIMIT else None,
+        attempts_made=0,
+        created_at_ms=now_ms,
+        subscription=subscription,
+    )

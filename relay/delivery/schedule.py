@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
-from relay.core.model import Claimed
+from relay.core.model import Claimed, Subscription
 from relay.core.retry import RetryPolicy, probe_after_ms
 from relay.delivery.claim import Found, Wanted
 from relay.delivery.lanes import NEVER_MS, Lane, Timers, Turns
@@ -64,6 +64,23 @@ class Schedule:
         lane = self._lanes.get(subscription_id) or self._lane(subscription_id)
         lane.due_at_ms = min(lane.due_at_ms, at_ms)
         self._consider(lane)
+
+    def published(self, claimed: Claimed) -> None:
+        """A delivery was stored just now. If nothing of its lane waits in the database, it is as good as claimed.
+
+        Not for a target that is not known to answer: how it has been doing is read with a claim.
+        """
+        subscription = claimed.subscription
+        lane = self._lanes.get(subscription.id) or self._lane(subscription.id)
+        if claimed.id in lane.held:
+            return  # a claim was quicker
+        caught_up = lane.due_at_ms > self.now() and not lane.claiming and len(lane.waiting) < PAGE
+        answers = lane.standing is Standing.PROVEN and not lane.counted
+        if caught_up and answers and self._waiting.room(subscription.workspace_id, lane.standing) > 0:
+            self._hold(lane, subscription, [claimed])
+            self._consider(lane)
+        else:
+            self.due(subscription.id, 0)
 
     def seen(self, waiting: Waiting) -> None:
         """As `due`, by somebody who looked at the database and cannot know what is held of it already."""
@@ -144,17 +161,20 @@ class Schedule:
         subscription = found.subscription
         if subscription is not None and found.claimed:
             if not lane.workspace_id:
-                lane.workspace_id = subscription.workspace_id
                 lane.failures = subscription.consecutive_failures
                 lane.proven = lane.proven or subscription.answering_since_ms is not None
-            if lane.target_url != subscription.target_url:
-                lane.target_url = subscription.target_url
-                lane.pace = pace_of(subscription.target_url)
-            self._recount(lane)
-            self._waiting.take(lane.workspace_id, lane.counted_as, len(found.claimed))
-            lane.waiting.extend(found.claimed)
-            lane.held.update(claimed.id for claimed in found.claimed)
+            self._hold(lane, subscription, found.claimed)
         self._consider(lane)
+
+    def _hold(self, lane: Lane, subscription: Subscription, claimed: list[Claimed]) -> None:
+        lane.workspace_id = subscription.workspace_id
+        if lane.target_url != subscription.target_url:
+            lane.target_url = subscription.target_url
+            lane.pace = pace_of(subscription.target_url)
+        self._recount(lane)
+        self._waiting.take(lane.workspace_id, lane.counted_as, len(claimed))
+        lane.waiting.extend(claimed)
+        lane.held.update(one.id for one in claimed)
 
     def claim_failed(self, lane: Lane, retry_at_ms: int) -> None:
         """The database could not say what is due."""

@@ -11,6 +11,8 @@ from relay.store.database import Row, Statement, Steps, statement, work
 BURY_PAGE = 500
 """How many deliveries one step of ending a queue takes, so that a long one holds up nobody's commit."""
 NEVER_MS = 2**62
+HELD_BODY_LIMIT = 16_384
+"""A body of more characters stays where it is until it is sent: many deliveries are held at a time."""
 
 
 def from_row(row: Row) -> Delivery:
@@ -45,10 +47,21 @@ def attempt_from_row(row: Row) -> Attempt:
 
 
 @work
-def add(rows: Sequence[dict[str, object]]) -> Steps[None]:
-    """Store new deliveries, due at once. Each row has the parameters of `delivery_add`."""
-    for row in rows:
-        yield Statement("delivery_add", row)
+def add(made: Sequence[Claimed]) -> Steps[None]:
+    """Store new deliveries, due at once."""
+    for one in made:
+        yield Statement(
+            "delivery_add",
+            {
+                "workspace_id": one.subscription.workspace_id,
+                "id": one.id,
+                "event_id": one.event_id,
+                "event_type": one.event_type,
+                "subscription_id": one.subscription.id,
+                "body_number": one.body_number,
+                "now": one.created_at_ms,
+            },
+        )
 
 
 @work
@@ -86,7 +99,11 @@ def waiting() -> Steps[list[Waiting]]:
 @work
 def due(subscription_id: str, now_ms: int, limit: int) -> Steps[Sequence[Row]]:
     """The deliveries of a subscription that are due, the longest waiting first, with their bodies."""
-    return (yield statement("delivery_due", subscription_id=subscription_id, now=now_ms, n=limit))
+    return (
+        yield statement(
+            "delivery_due", subscription_id=subscription_id, now=now_ms, n=limit, held_body_limit=HELD_BODY_LIMIT
+        )
+    )
 
 
 @work

@@ -30,7 +30,7 @@ async def publish(relay: Relay, event_type: str = "clip.approved", workspace: st
     now_ms = wall_clock()
     event = Event(ids.ulid(now_ms), await workspace_id(relay, workspace), event_type, json.dumps(payload), now_ms)
     published = await relay.server.database.write(relay.server.engine.publish(event))
-    relay.server.engine.wake(published.subscription_ids)
+    relay.server.engine.send(published.deliveries)
     return event
 
 

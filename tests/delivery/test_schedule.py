@@ -40,12 +40,26 @@ class Day:
         self.subscriptions: dict[str, Subscription] = {}
         self.queues: dict[str, list[str]] = {}
         self.on_the_wire: list[tuple[Lane, Claimed]] = []
+        self.stored = 0
 
     def publish(self, name: str, count: int = 1, workspace: str = "ws", target_url: str = FIRST.target_url) -> None:
         self.subscriptions.setdefault(name, replace(FIRST, id=name, workspace_id=workspace, target_url=target_url))
         queue = self.queues.setdefault(name, [])
         queue += [f"{name}-{len(queue) + number}" for number in range(count)]
         self.schedule.due(name, 0)
+
+    def hand_over(self, name: str) -> str:
+        """Publish one more as this process does, which has it in its hands; its id."""
+        [delivery_id] = self.store(name)
+        self.schedule.published(self._claimed(name, delivery_id))
+        return delivery_id
+
+    def store(self, name: str, count: int = 1) -> list[str]:
+        """Deliveries that nobody has said anything of; their ids, never used before."""
+        stored = [f"{name}-stored-{self.stored + number}" for number in range(count)]
+        self.stored += count
+        self.queues[name] += stored
+        return stored
 
     def send(self) -> list[str]:
         """Claim and send all that may be sent now; the ids that went out."""
@@ -294,3 +308,58 @@ def test_room_that_was_taken_comes_back_whole(steps: list[tuple[str, bool, int, 
 
     assert room.room("a", Standing.PROVEN) == 15
     assert room.room("a", Standing.NEW) == 7
+
+
+def test_what_was_just_published_to_an_answering_target_needs_no_claim() -> None:
+    day = Day()
+    day.prove("a")
+    assert day.send() == []
+    delivery_id = day.hand_over("a")
+    assert day.schedule.next_claims() == []
+    assert day.send() == [delivery_id]
+
+
+def test_a_target_of_which_nothing_is_known_is_claimed_for() -> None:
+    """The claim tells how it has been doing."""
+    day = Day()
+    day.subscriptions["a"], day.queues["a"] = replace(FIRST, id="a"), []
+    delivery_id = day.hand_over("a")
+    [(lane, want)] = day.schedule.next_claims()
+    assert (want.subscription_id, want.held) == ("a", frozenset())
+    day.schedule.claim_failed(lane, day.now_ms)
+    assert day.send() == [delivery_id]
+
+
+def test_a_target_that_failed_is_claimed_for_until_it_answers() -> None:
+    day = Day()
+    day.prove("a")
+    day.send()
+    day.hand_over("a")
+    day.send()
+    day.answer(well=False)
+    day.hand_over("a")
+    assert day.send() == []
+    day.wait(2)
+    assert len(day.send()) == 1
+
+
+@given(st.lists(st.sampled_from(["hand over", "publish elsewhere", "send", "answer"]), max_size=60))
+def test_what_is_handed_over_is_sent_once_among_what_is_claimed(steps: list[str]) -> None:
+    day = Day(concurrency=16)
+    day.prove("a")
+    sent: list[str] = []
+    for step in steps:
+        match step:
+            case "hand over":
+                day.hand_over("a")
+            case "publish elsewhere":
+                day.store("a", 40)
+                day.schedule.due("a", 0)
+            case "send":
+                sent += day.send()
+            case "answer":
+                day.answer()
+    while day.queues["a"]:
+        sent += day.send()
+        day.answer()
+    assert len(sent) == len(set(sent)) == day.stored

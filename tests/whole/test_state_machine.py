@@ -27,7 +27,7 @@ from relay.apis.webhook_relay.moments import iso
 from relay.apis.webhook_relay.subscriptions import _resume
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.core import ids
-from relay.core.model import Event, Outcome, SignedRequest, Subscription
+from relay.core.model import Claimed, Event, Outcome, SignedRequest, Subscription
 from relay.core.signing import new_secret
 from relay.delivery.drain import Drain
 from relay.delivery.guard import Allowed, Guard
@@ -223,7 +223,7 @@ class Queue(RuleBasedStateMachine):
     def publish(self, event_type: str, times: int) -> None:
         async def steps() -> None:
             for _ in range(times):
-                self.drain.wake(await self._publish(event_type))
+                self.drain.send(await self._publish(event_type))
             await self.work()
 
         self.run(steps())
@@ -250,16 +250,16 @@ class Queue(RuleBasedStateMachine):
 
         self.run(steps())
 
-    async def _publish(self, event_type: str) -> tuple[str, ...]:
+    async def _publish(self, event_type: str) -> tuple[Claimed, ...]:
         self.now_ms += 1
         event = Event(ids.ulid(self.now_ms), self.workspace_id, event_type, PAYLOAD, self.now_ms)
         published = await self.database.write(self.publisher.publish(event))
         self.model.events.append(event)
         wanted = [one for one in self.model.subscribers.values() if one.end is None and one.wants(event)]
-        assert sorted(published.subscription_ids) == sorted(one.id for one in wanted)
+        assert sorted(one.subscription.id for one in published.deliveries) == sorted(one.id for one in wanted)
         for subscriber in wanted:
             self.learn(event, subscriber)
-        return published.subscription_ids
+        return published.deliveries
 
     def learn(self, event: Event, subscriber: Subscriber) -> None:
         """Take the id of a new delivery into the model; there must be exactly one of the pair."""

@@ -46,7 +46,7 @@ async def create_event_batch(request: web.Request) -> web.Response:
     engine = app[ENGINE]
     accepted = await app[DATABASE].write(accept_all(taken, engine.publish))
     new = [one for one, item in zip(accepted, taken, strict=True) if one is not None and one.event is item.event]
-    engine.wake({subscription_id for one in new for subscription_id in one.to_wake})
+    engine.send(claimed for one in new for claimed in one.published)
     app[METRICS].published(len(new))
     return json_text(_answer(batch, accepted), 202)
 

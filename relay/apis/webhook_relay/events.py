@@ -29,7 +29,7 @@ async def create_event(request: web.Request) -> web.Response:
     if accepted is None:
         raise Conflict(CONFLICT_TEXT)
     if accepted.event is one.event:
-        engine.wake(accepted.to_wake)
+        engine.send(accepted.published)
         app[METRICS].published()
     return json_text(accepted_text(accepted), 202)
 

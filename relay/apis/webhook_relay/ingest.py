@@ -10,7 +10,7 @@ import orjson
 
 from relay.apis.webhook_relay.input import Draft
 from relay.core import ids
-from relay.core.model import Event
+from relay.core.model import Claimed, Event
 from relay.delivery.publish import Published
 from relay.store import events
 from relay.store.database import Steps, Work, statement, work
@@ -34,8 +34,8 @@ class Accepted(NamedTuple):
     event: Event
     deliveries: int
     """How many it had when it was accepted: a repeated request is told the same as the first."""
-    to_wake: tuple[str, ...]
-    """The subscriptions that got a delivery just now; none when the event was there before."""
+    published: tuple[Claimed, ...]
+    """The deliveries that were made just now; none when the event was there before."""
 
 
 def incoming(
@@ -79,8 +79,7 @@ def accept(one: Incoming, publish: Publish) -> Steps[Accepted | None]:
         if not first:
             return (yield from _earlier(one))
     published = yield from publish(event)
-    to_wake = published.subscription_ids
-    return Accepted(event, len(to_wake), to_wake)
+    return Accepted(event, len(published.deliveries), published.deliveries)
 
 
 @work

@@ -18,6 +18,7 @@ from relay.core.errors import Conflict
 from relay.core.ids import ulid_floor
 from relay.core.matching import matches_type
 from relay.core.model import Subscription, SubscriptionState
+from relay.delivery.publish import new_delivery
 from relay.store import deliveries, events, subscriptions
 from relay.store.database import Steps, statement, work
 from relay.web.wiring import CLOCK, DATABASE, ENGINE
@@ -138,13 +139,4 @@ def _deliver(subscription: Subscription, event_id: str, now_ms: int) -> Steps[No
     if number is None:
         number = bodies[-1]["number"] + 1 if bodies else 0
         yield statement("body_add", event_id=event_id, number=number, body=body)
-    row = {
-        "workspace_id": subscription.workspace_id,
-        "id": ids.ulid(now_ms),
-        "event_id": event_id,
-        "event_type": event.type,
-        "subscription_id": subscription.id,
-        "body_number": number,
-        "now": now_ms,
-    }
-    yield from deliveries.add([row])
+    yield from deliveries.add([new_delivery(event, subscription, number, body, now_ms)])

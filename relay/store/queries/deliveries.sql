@@ -24,10 +24,9 @@ SELECT lane.subscription_id, s.workspace_id, s.consecutive_failures, s.answering
 FROM lane JOIN subscriptions s ON s.id = lane.subscription_id;
 
 -- name: delivery_due
--- A large body stays where it is until it is sent: many of them are held at a time.
 SELECT d.workspace_id, d.id, d.event_id, d.event_type, d.body_number, d.attempts_made, d.schedule_base,
     d.created_at,
-    CASE WHEN LENGTH(b.body) <= 16384 THEN b.body END AS body
+    CASE WHEN LENGTH(b.body) <= :held_body_limit THEN b.body END AS body
 FROM deliveries d JOIN bodies b ON b.event_id = d.event_id AND b.number = d.body_number
 WHERE d.subscription_id = :subscription_id AND d.state = 'pending' AND d.next_attempt_at <= :now
 ORDER BY d.next_attempt_at

@@ -32,7 +32,7 @@ async def publish(
     owner, _ = await database.write(workspaces.ensure(workspace, now_ms))
     event = Event(ids.ulid(now_ms), owner.id, event_type, json.dumps(payload or {}), now_ms)
     published = await database.write(relay.server.engine.publish(event))
-    relay.server.engine.wake(published.subscription_ids)
+    relay.server.engine.send(published.deliveries)
     return event
 
 
