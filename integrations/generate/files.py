@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from integrations.generate import make
 from integrations.generate.source import EventTypes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,21 +19,22 @@ _EVENT_TYPES = (
 """Each package is published alone, so each carries the list."""
 
 
-def generated(event_types: EventTypes) -> dict[str, str]:
+def generated(event_types: EventTypes, root: Path = ROOT) -> dict[str, str]:
     """All generated files by their path."""
-    return {path: json_text(event_types) for path in _EVENT_TYPES}
+    contents = {**dict.fromkeys(_EVENT_TYPES, event_types), **make.generated(event_types, root)}
+    return {path: json_text(content) for path, content in contents.items()}
 
 
 def outdated(event_types: EventTypes, root: Path = ROOT) -> list[str]:
     """The paths that `write` would change or remove, sorted."""
-    wanted = generated(event_types)
+    wanted = generated(event_types, root)
     changed = [path for path, text in wanted.items() if _text(root / path) != text]
-    return sorted([*changed, *(_left_over(wanted, root))])
+    return sorted([*changed, *make.left_over(wanted, root)])
 
 
 def write(event_types: EventTypes, root: Path = ROOT) -> list[str]:
     """Bring the files up to date; the answer names those that were changed or removed."""
-    wanted = generated(event_types)
+    wanted = generated(event_types, root)
     paths = outdated(event_types, root)
     for path in paths:
         file = root / path
@@ -41,16 +43,13 @@ def write(event_types: EventTypes, root: Path = ROOT) -> list[str]:
             file.write_text(wanted[path], encoding="utf-8")
         else:
             file.unlink()
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()
     return paths
 
 
 def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-
-
-def _left_over(wanted: dict[str, str], root: Path) -> list[str]:
-    """Generated files of event types that are gone."""
-    return []
 
 
 def _text(path: Path) -> str | None:
