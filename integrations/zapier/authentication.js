@@ -1,0 +1,54 @@
+'use strict';
+
+// How a person connects: the address of their Relay and a key. The label shows the host and never the key.
+
+const { parseBaseUrl } = require('./base_url');
+
+async function test(z, bundle) {
+  const fail = (text) => new z.errors.Error(text, 'BaseUrl', 400);
+  const { host } = new URL(parseBaseUrl(bundle.authData.base_url, fail));
+  let response;
+  try {
+    // Any live key may ask this, whatever its scopes.
+    response = await z.request({ url: '/api/v1/event-types' });
+  } catch (error) {
+    if (error.name !== 'FetchError') throw error;
+    throw fail(
+      `Nothing answers at ${host} (${error.code ?? error.type}). Check the base URL, and that Relay is running ` +
+        'and can be reached from the internet, where Zapier is.',
+    );
+  }
+  if (!Array.isArray(response.data)) {
+    throw fail(`${host} answers, but it is not Relay. Enter the address under which Relay’s own pages open.`);
+  }
+  return { host, event_types: response.data.length };
+}
+
+module.exports = {
+  type: 'custom',
+  fields: [
+    {
+      key: 'base_url',
+      label: 'Base URL',
+      type: 'string',
+      required: true,
+      isNoSecret: true,
+      placeholder: 'https://relay.example.com',
+      helpText:
+        'The address of your Relay, as in your browser: `https://relay.example.com`. Zapier has to be able to reach it.',
+    },
+    {
+      key: 'api_key',
+      label: 'API Key',
+      type: 'password',
+      required: true,
+      isNoSecret: false,
+      helpText:
+        'Relay shows its first keys when it is started for the first time. Make another on the server with ' +
+        '`relay keys create --workspace default`. A key that begins with `rp_live_` can do everything but publish ' +
+        'events and find deliveries, one that begins with `whk_live_` everything but invitations and submissions.',
+    },
+  ],
+  test,
+  connectionLabel: (z, bundle) => bundle.inputData.host,
+};
