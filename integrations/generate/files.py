@@ -14,7 +14,6 @@ _EVENT_TYPES = (
     "zapier/event_types.json",
     "n8n/nodes/Relay/event_types.json",
     "activepieces/src/event_types.json",
-    "pipedream/event_types.json",
 )
 """Each package is published alone, so each carries the list."""
 
