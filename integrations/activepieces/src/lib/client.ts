@@ -33,7 +33,7 @@ export async function request<T = unknown>(
   call: Call = {},
 ): Promise<T> {
   const root = rootOf(connection.base_url);
-  const response = await send(root + path + queryOf(call.query), {
+  const { status, text } = await send(root + path + queryOf(call.query), {
     method,
     headers: {
       accept: 'application/json',
@@ -46,15 +46,15 @@ export async function request<T = unknown>(
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  if (response.status >= 300 && response.status < 400) {
-    throw new RelayError(`${root} redirects elsewhere; enter the address it redirects to as Relay URL`, response.status);
+  if (status >= 300 && status < 400) {
+    throw new RelayError(`${root} redirects elsewhere; enter the address it redirects to as Relay URL`, status);
   }
-  const answer = parsed(response.text);
-  if (response.status >= 400) {
-    throw new RelayError(`Relay answered ${response.status}: ${reason(answer)}`, response.status);
+  const answer = parsed(text);
+  if (status >= 400) {
+    throw new RelayError(`Relay answered ${status}: ${reason(answer)}`, status);
   }
-  if (answer === undefined && response.text !== '') {
-    throw new RelayError(`${root} does not answer like a Relay; check the Relay URL`, response.status);
+  if (answer === undefined && text !== '') {
+    throw new RelayError(`${root} does not answer like a Relay; check the Relay URL`, status);
   }
   return answer as T;
 }
@@ -111,5 +111,8 @@ function reason(answer: unknown): string {
 
 function causeOf(error: unknown): string {
   const { name, cause } = error as { name: string; cause?: { code?: string; message: string } };
-  return name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1000} seconds` : (cause?.code ?? cause?.message ?? name);
+  if (name === 'TimeoutError') {
+    return `no answer within ${TIMEOUT_MS / 1000} seconds`;
+  }
+  return cause?.code ?? cause?.message ?? name;
 }

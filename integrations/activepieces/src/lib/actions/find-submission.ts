@@ -10,14 +10,19 @@ interface Submission {
   customer_email: string | null;
 }
 
+interface Page {
+  submissions: Submission[];
+}
+
 interface Found {
   found: boolean;
   submission: Submission | null;
   clips: unknown[];
 }
 
-const PAGE = 200;
+const PAGE_SIZE = 200;
 const PAGES = 25;
+const NONE: Found = { found: false, submission: null, clips: [] };
 const STATUSES = ['in_progress', 'submitted', 'approved', 'partial_approved', 'rejected', 'paid'];
 
 export const findSubmission = createAction({
@@ -49,8 +54,6 @@ export const findSubmission = createAction({
   },
 });
 
-const NONE: Found = { found: false, submission: null, clips: [] };
-
 async function newest(
   connection: Connection,
   customerEmail: string | undefined,
@@ -58,10 +61,10 @@ async function newest(
 ): Promise<Submission | undefined> {
   const wanted = customerEmail?.trim().toLowerCase();
   for (let page = 0; page < PAGES; page += 1) {
-    const query = { status, limit: PAGE, offset: page * PAGE };
-    const { submissions } = await request<{ submissions: Submission[] }>(connection, 'GET', '/v1/submissions', { query });
+    const query = { status, limit: PAGE_SIZE, offset: page * PAGE_SIZE };
+    const { submissions } = await request<Page>(connection, 'GET', '/v1/submissions', { query });
     const match = submissions.find((one) => !wanted || one.customer_email === wanted);
-    if (match !== undefined || submissions.length < PAGE) {
+    if (match !== undefined || submissions.length < PAGE_SIZE) {
       return match;
     }
   }
