@@ -1,4 +1,4 @@
-"""The command line: serve, try, make keys, trigger events, back up and restore, show the settings."""
+"""The command line: serve, try, trigger events, back up, restore, show the settings; groups of commands have files."""
 
 from __future__ import annotations
 
@@ -9,51 +9,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from relay import __version__
-from relay.core.errors import InputError, NotFound, RelayError
-from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
+from relay.cli.command import database_options, run, told_in_one_line
+from relay.cli.keys import keys
+from relay.core.keys import DEFAULT_SCOPES
 from relay.log import configure_logging
 from relay.settings import Settings, describe, load_settings
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the quickest event loop there is here."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
-
-
-def _told_in_one_line(command: Callable[P, T]) -> Callable[P, T]:
-    """What goes wrong on purpose is one line for a person and a non-zero exit, never a traceback."""
-
-    @wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return command(*args, **kwargs)
-        except RelayError as error:
-            raise click.ClickException(error.message) from None
-
-    return guarded
-
-
-def _database_options(command: Callable[P, T]) -> Callable[P, T]:
-    database = click.option("--database", metavar="URL", help="sqlite:///PATH; by default relay.db in the data folder.")
-    data_dir = click.option("--data-dir", type=click.Path(path_type=Path), help="The data folder (./relay-data).")
-    return data_dir(database(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,11 +30,14 @@ def main() -> None:
     """Relay: a self-hosted REST Hook integration server."""
 
 
+main.add_command(keys)
+
+
 @main.command()
 @click.option("--host", metavar="ADDRESS", help="The address to listen on (127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (8000); 0 for any free one.")
-@_database_options
-@_told_in_one_line
+@database_options
+@told_in_one_line
 def serve(**flags: Any) -> None:
     """Serve the APIs and deliver events, until SIGTERM or Ctrl-C."""
     settings = load_settings(**flags)
@@ -117,7 +88,7 @@ def _stop_on_signals() -> asyncio.Future[None]:
 
 @main.command()
 @click.option("--keep", is_flag=True, help="Keep the temporary folder and say where it is.")
-@_told_in_one_line
+@told_in_one_line
 def demo(*, keep: bool) -> None:
     """Show the whole loop on this machine: subscribe, publish, receive, verify, retry."""
     from relay.demo import run_demo
@@ -130,7 +101,7 @@ def demo(*, keep: bool) -> None:
 @click.option("--quick/--long", default=True, help="Under a minute (the default), or four times as much and 50/s too.")
 @click.option("--only", multiple=True, metavar="NAME", help="This scenario alone; may be given again.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_told_in_one_line
+@told_in_one_line
 def bench(*, quick: bool, only: tuple[str, ...], as_json: bool) -> None:
     """Measure Relay on this machine, in a temporary folder and on loopback only; stops by itself."""
     from relay.bench.run import run_bench
@@ -138,142 +109,13 @@ def bench(*, quick: bool, only: tuple[str, ...], as_json: bool) -> None:
     run(run_bench(long=not quick, as_json=as_json, only=only))
 
 
-@main.group()
-def keys() -> None:
-    """Make, list and revoke API keys; also while the server runs."""
-
-
-@keys.command("create")
-@click.option("--workspace", required=True, metavar="NAME", help="The workspace; made if there is none of that name.")
-@click.option("--prefix", type=click.Choice(list(DEFAULT_SCOPES)), default="rp_live_", show_default=True)
-@click.option("--scopes", metavar="A,B", help="What the key may do; by default what its prefix stands for.")
-@click.option("--label", help="A note for yourself.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_database_options
-@_told_in_one_line
-def keys_create(
-    *, workspace: str, prefix: str, scopes: str | None, label: str | None, as_json: bool, **flags: Any
-) -> None:
-    """Make a key. It is shown once: only its hash is stored."""
-    chosen = _scopes(scopes) if scopes is not None else DEFAULT_SCOPES[prefix]
-    made = run(_create_key(load_settings(**flags), workspace, prefix, chosen, label))
-    if as_json:
-        click.echo(json.dumps(made))
-    else:
-        click.echo(made["key"])
-        may = ", ".join(made["scopes"])
-        click.echo(f"({made['id']}, workspace {made['workspace']}, may use {may}; shown only now)", err=True)
-
-
-def _scopes(text: str) -> frozenset[str]:
-    chosen = frozenset(part.strip() for part in text.split(",") if part.strip())
-    unknown = sorted(chosen - set(SCOPES))
-    if unknown or not chosen:
-        what = f'unknown scope "{unknown[0]}"' if unknown else "no scope named"
-        raise InputError(f"{what}; scopes are: {', '.join(SCOPES)}")
-    return chosen
-
-
-async def _create_key(
-    settings: Settings, workspace_name: str, prefix: str, scopes: frozenset[str], label: str | None
-) -> dict[str, Any]:
-    from relay.app import open_store, wall_clock
-    from relay.store import environments, workspaces
-
-    if not workspace_name.strip():
-        raise InputError("the workspace needs a name")
-    async with open_store(settings, serve=False) as (database, _):
-        now_ms = wall_clock()
-        workspace, _ = await database.write(environments.ensure(workspace_name.strip(), prefix, now_ms))
-        key = new_key(prefix)
-        stored = await database.write(workspaces.add_key(workspace.id, key, scopes, label, now_ms))
-    if stored is None:
-        raise RelayError("that key exists already; try again")
-    return {
-        "id": stored.id,
-        "key": key,
-        "workspace": workspace.name,
-        "workspace_id": workspace.id,
-        "prefix": prefix,
-        "scopes": sorted(scopes),
-        "label": label,
-    }
-
-
-@keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_database_options
-@_told_in_one_line
-def keys_list(*, as_json: bool, **flags: Any) -> None:
-    """List keys by id and last four characters; the keys themselves are stored nowhere."""
-    found = run(_list_keys(load_settings(**flags)))
-    if as_json:
-        click.echo(json.dumps({"keys": found}))
-        return
-    table = Table("id", "workspace", "key", "scopes", "label", "state")
-    for row in found:
-        state = "revoked" if row["revoked_at"] else "live"
-        shown = f"{row['prefix']}…{row['last4']}"
-        table.add_row(row["id"], row["workspace"], shown, " ".join(row["scopes"]), row["label"] or "", state)
-    Console().print(table)
-
-
-async def _list_keys(settings: Settings) -> list[dict[str, Any]]:
-    from relay.app import open_store
-    from relay.store import workspaces
-
-    async with open_store(settings, serve=False) as (database, _):
-        found = await database.read(workspaces.list_keys())
-    return [
-        {
-            "id": key.id,
-            "workspace": name,
-            "prefix": key.prefix,
-            "last4": key.last4,
-            "scopes": sorted(key.scopes),
-            "label": key.label,
-            "created_at": key.created_at_ms // 1000,
-            "revoked_at": key.revoked_at_ms // 1000 if key.revoked_at_ms else None,
-        }
-        for name, key in found
-    ]
-
-
-@keys.command("revoke")
-@click.argument("key_id", metavar="ID")
-@click.option("--keep-hooks", is_flag=True, help="Leave the REST hooks that were subscribed with it.")
-@_database_options
-@_told_in_one_line
-def keys_revoke(*, key_id: str, keep_hooks: bool, **flags: Any) -> None:
-    """Revoke a key by its id, and end the REST hooks that were subscribed with it.
-
-    A running server refuses the key within a second.
-    """
-    ended = run(_revoke_key(load_settings(**flags), key_id, keep_hooks=keep_hooks))
-    click.echo(f"{key_id} is revoked; {ended} hook{'' if ended == 1 else 's'} ended")
-
-
-async def _revoke_key(settings: Settings, key_id: str, *, keep_hooks: bool) -> int:
-    from relay.apis import rest_hooks
-    from relay.app import open_store, wall_clock
-    from relay.store import subscriptions, workspaces
-
-    async with open_store(settings, serve=False) as (database, _):
-        now_ms = wall_clock()
-        if await database.write(workspaces.revoke_key(key_id, now_ms)) is None:
-            raise NotFound(f"there is no key with the id {key_id}; relay keys list shows them")
-        if keep_hooks:
-            return 0
-        return await database.write(subscriptions.remove_of_key(key_id, rest_hooks.API.name, now_ms))
-
-
 @main.command()
 @click.argument("event_type")
 @click.option("--workspace", default="default", show_default=True, metavar="NAME")
 @click.option("--data", metavar="JSON", help="An object whose members replace those of the sample.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_database_options
-@_told_in_one_line
+@database_options
+@told_in_one_line
 def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool, **flags: Any) -> None:
     """Publish the catalogue's sample event of a type, for real."""
     from relay.trigger import trigger_sample
@@ -290,8 +132,8 @@ def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool,
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_database_options
-@_told_in_one_line
+@database_options
+@told_in_one_line
 def backup(*, file: Path, as_json: bool, **flags: Any) -> None:
     """Copy the database into FILE, whole and as of one moment; also while the server runs."""
     from relay.store.backup import back_up
@@ -308,8 +150,8 @@ def backup(*, file: Path, as_json: bool, **flags: Any) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@_database_options
-@_told_in_one_line
+@database_options
+@told_in_one_line
 def restore(*, file: Path, as_json: bool, **flags: Any) -> None:
     """Put the backup FILE in the place of the database. The server must be stopped; the former file is kept.
 
@@ -342,8 +184,8 @@ def _key_place(chosen: Settings) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--host", metavar="ADDRESS")
 @click.option("--port", type=int)
-@_database_options
-@_told_in_one_line
+@database_options
+@told_in_one_line
 def settings(*, as_json: bool, **flags: Any) -> None:
     """Show the effective settings, secrets hidden."""
     rows = describe(load_settings(**flags))
