@@ -14,7 +14,7 @@ export const connection = {
   apiKey: {
     type: "string",
     label: "API Key",
-    description: "A key such as `rp_live_…` or `whk_live_…`; sources need its scope `hooks`.",
+    description: "Such as `rp_live_…`; the source needs its scope `hooks`, each action another one.",
     secret: true,
   },
 };

@@ -11,4 +11,4 @@ PIECE = INTEGRATIONS / "activepieces"
 async def test_the_piece_runs_against_a_real_relay(relay_process: Serve) -> None:
     await install(PIECE)
     await run(["npm", "run", "build"], PIECE)
-    await run(["npm", "test"], PIECE, **connection(relay_process))
+    await run(["npm", "test"], PIECE, 60, **connection(relay_process))

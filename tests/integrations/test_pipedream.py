@@ -14,4 +14,4 @@ async def test_the_components_run_against_a_real_relay(relay_process: Serve) -> 
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not installed")
-    await run([npm, "test"], INTEGRATIONS / "pipedream", **connection(relay_process))
+    await run([npm, "test"], INTEGRATIONS / "pipedream", 60, **connection(relay_process))

@@ -6,7 +6,8 @@ import { request, type Connection } from './client';
 
 export const relayAuth = PieceAuth.CustomAuth({
   displayName: 'Relay',
-  description: 'Your Relay prints its API keys when it starts for the first time; `relay keys create` makes more.',
+  description:
+    'Make a key with `relay keys create --workspace default --scopes hooks,invitations,submissions,events,deliveries`.',
   required: true,
   props: {
     base_url: Property.ShortText({
@@ -16,7 +17,7 @@ export const relayAuth = PieceAuth.CustomAuth({
     }),
     api_key: PieceAuth.SecretText({
       displayName: 'API Key',
-      description: 'A key such as rp_live_… or whk_live_…; triggers need its scope hooks.',
+      description: 'Such as rp_live_…; triggers need its scope hooks, each action one more.',
       required: true,
     }),
   },
