@@ -5,21 +5,26 @@
 const { parseBaseUrl } = require('./base_url');
 
 async function test(z, bundle) {
-  const fail = (text) => new z.errors.Error(text, 'BaseUrl', 400);
-  const { host } = new URL(parseBaseUrl(bundle.authData.base_url, fail));
+  const { host } = new URL(parseBaseUrl(z, bundle.authData.base_url));
   let response;
   try {
     // Any live key may ask this, whatever its scopes.
     response = await z.request({ url: '/api/v1/event-types' });
   } catch (error) {
     if (error.name !== 'FetchError') throw error;
-    throw fail(
-      `Nothing answers at ${host} (${error.code ?? error.type}). Check the base URL, and that Relay is running ` +
+    throw new z.errors.Error(
+      `Nothing answers at ${host} (${error.code ?? error.type}). Check the Base URL, and that Relay is running ` +
         'and can be reached from the internet, where Zapier is.',
+      'BaseUrl',
+      400,
     );
   }
   if (!Array.isArray(response.data)) {
-    throw fail(`${host} answers, but it is not Relay. Enter the address under which Relay’s own pages open.`);
+    throw new z.errors.Error(
+      `${host} answers, but it is not Relay. Enter the address under which Relay’s own pages open.`,
+      'BaseUrl',
+      400,
+    );
   }
   return { host, event_types: response.data.length };
 }

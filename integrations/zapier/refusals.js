@@ -32,12 +32,12 @@ function explained(response, said) {
     const to = URL.canParse(response.getHeader('location')) ? new URL(response.getHeader('location')).origin : null;
     return (
       `${host} answers with a redirect${to ? ` to ${to}` : ''}. ` +
-      'Edit the connection and enter the address that Relay really has as its base URL.'
+      'Edit the connection and enter the address that Relay really has as its Base URL.'
     );
   }
   if (said === null) {
     return (
-      `${host} answered ${status}, but not as Relay does. Check that the base URL of the connection is right ` +
+      `${host} answered ${status}, but not as Relay does. Check that the Base URL of the connection is right ` +
       'and that Relay is running there.'
     );
   }
