@@ -1,0 +1,42 @@
+"""The integration does against a real Relay what Zapier asks of it, and has the form that Zapier takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.conftest import INTEGRATIONS, connection, install, run
+from tests.whole.process import Serve, free_port, relay_command, serve
+
+ZAPIER = INTEGRATIONS / "zapier"
+
+
+@pytest.mark.timeout(300)  # the first run downloads its packages
+async def test_the_integration_runs_against_a_real_relay(relay_process: Serve, tmp_path: Path) -> None:
+    await install(ZAPIER)
+    narrow_key = await _key_for_hooks_alone(tmp_path / "relay")
+    await run(["npm", "test"], ZAPIER, 120, **connection(relay_process), RELAY_HOOKS_KEY=narrow_key)
+
+
+@pytest.mark.timeout(300)
+async def test_zapier_waits_as_long_as_relay_says(tmp_path: Path) -> None:
+    await install(ZAPIER)
+    async with serve(tmp_path / "relay", free_port(), rate_limit="3") as limited:
+        await run(["npm", "run", "test:limited"], ZAPIER, 60, **connection(limited), RELAY_RATE_LIMIT="3")
+
+
+async def _key_for_hooks_alone(data_dir: Path) -> str:
+    command = ("keys", "create", "--workspace", "default", "--scopes", "hooks", "--json")
+    code, out, err = await relay_command(*command, data_dir=str(data_dir))
+    assert code == 0, err
+    key: str = json.loads(out)["key"]
+    return key
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    """Whoever installs takes the packages from their own registry."""
+    lock = json.loads((ZAPIER / "package-lock.json").read_text())
+    assert len(lock["packages"]) > 1
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
