@@ -213,6 +213,8 @@ def _sample_request(keys: Iterable[str]) -> dict[str, Any]:
             "limit": 1,
         },
         "response": {"limit": 1, "iterate": "{{body}}", "output": "{{item}}"},
+        # An event may carry a customer's personal link.
+        "log": {"sanitize": ["request.headers.authorization", "response.body"]},
     }
 
 
