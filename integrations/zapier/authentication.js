@@ -49,9 +49,9 @@ module.exports = {
       required: true,
       isNoSecret: false,
       helpText:
-        'Relay shows its first keys when it is started for the first time. Make another on the server with ' +
-        '`relay keys create --workspace default`. A key that begins with `rp_live_` can do everything but publish ' +
-        'events and find deliveries, one that begins with `whk_live_` everything but invitations and submissions.',
+        'Made on the server with `relay keys create --workspace default --label Zapier --scopes ' +
+        'hooks,invitations,submissions,events,deliveries`. Leave out the scopes that your Zaps do not need: triggers ' +
+        'need `hooks`, the actions need the others.',
     },
   ],
   test,
