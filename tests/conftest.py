@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 
 from relay.app import Running, running, wall_clock
 from relay.core.keys import DEFAULT_SCOPES, new_key
@@ -20,6 +22,14 @@ from tests.receiver import Receiver
 
 KEY = "rp_live_" + "b" * 32
 """The bootstrap key of every Relay under test: all scopes, workspace `default`."""
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that `relay serve` runs on; for the engine and the store also the one it falls back to."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.parent.name in ("delivery", "store"):
+        factories["asyncio"] = asyncio.new_event_loop
+    return factories
 
 
 @pytest.hookimpl(wrapper=True)
