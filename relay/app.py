@@ -21,10 +21,12 @@ from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.core.model import DeliveryState
 from relay.core.wire import Wire
 from relay.delivery.engine import Engine
+from relay.delivery.farewell import DeletingGuard, Farewells
 from relay.delivery.guard import Allowed, Guard
 from relay.delivery.post import Poster
 from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
+from relay.delivery.tls import trusting_context
 from relay.producers import testimonials
 from relay.settings import Settings
 from relay.store import subscriptions, workspaces
@@ -115,16 +117,30 @@ async def running(
         )
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD] = catalogue, guard
+        wires, trust = wires_of(settings), trusting_context()
+        resolver = Resolver() if resolver is None else resolver
+        farewells = Farewells(
+            database,
+            clock,
+            Poster(DeletingGuard(guard.allowed, guard.own_addresses), resolver=resolver, ssl_context=trust),
+            wires[rest_hooks.API.name].retry,
+            settings.delivery_timeout,
+        )
+        stack.push_async_callback(farewells.close)
         engine = Engine(
             database,
             clock,
             secrets,
-            Poster(guard, resolver=resolver),
-            wires_of(settings),
+            Poster(guard, resolver=resolver, ssl_context=trust),
+            wires,
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
-            chores=[*testimonials.mount(app, url), *chain.from_iterable(api.mount(app) for api in APIS if api.mount)],
+            chores=[
+                farewells.chore,
+                *testimonials.mount(app, url),
+                *chain.from_iterable(api.mount(app) for api in APIS if api.mount),
+            ],
         )
         app[ENGINE] = engine
         engine.on_settled(lambda batch: _count(app[METRICS], batch))

@@ -1,0 +1,88 @@
+"""Farewell: tells a platform that Relay has ended a hook, so that the flow behind it is paused and not left waiting.
+
+Zapier is told by a `DELETE` of the target. Whoever ends hooks stores what is to be told in the same commit, also the
+command line; the server looks for it. A platform that unsubscribes or answers 410 knows already, and is told nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from relay.core.errors import TargetError
+from relay.core.model import DeadReason, DeliveryState, SignedRequest
+from relay.core.retry import RetryPolicy, judge
+from relay.delivery.guard import Guard
+from relay.delivery.jobs import Chore
+from relay.delivery.post import Poster
+from relay.delivery.target import Target, parse_target
+from relay.store import farewells
+from relay.store.database import Database
+
+LOOK_S = 2.0
+HOST = "hooks.zapier.com"
+"""Whose catch URLs, and those of the hosts below it, take a farewell."""
+
+log = structlog.get_logger()
+
+
+def takes_farewell(target_url: str) -> bool:
+    """Whether the platform behind a target wants to be told."""
+    try:
+        host = parse_target(target_url).host
+    except TargetError:
+        return False
+    return host == HOST or host.endswith(f".{HOST}")
+
+
+class DeletingGuard(Guard):
+    """The same gates for a sender whose requests are DELETEs: what is written begins as the target says."""
+
+    def _target(self, url: object) -> Target:
+        target = super()._target(url)
+        return replace(target, head=target.head.replace(b"POST", b"DELETE", 1))
+
+
+class Farewells:
+    """Says what is due. `sender` has a `DeletingGuard`; `policy` says how often, and how long it waits between."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], int], sender: Poster, policy: RetryPolicy, timeout_s: float
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._sender = sender
+        self._policy = policy
+        self._timeout_s = timeout_s
+        self.chore = Chore("say-farewell", LOOK_S, self.say_due)
+
+    async def say_due(self) -> None:
+        """One after the other: nobody waits for it."""
+        if not await self._database.read(farewells.any_due(self._clock())):
+            return
+        waits_s = self._policy.schedule_s
+        while (claimed := await self._database.write(farewells.claim(self._clock(), waits_s))) is not None:
+            await self._say(claimed)
+
+    async def close(self) -> None:
+        await self._sender.close()
+
+    async def _say(self, farewell: farewells.Farewell) -> None:
+        outcome = await self._sender.post(SignedRequest(farewell.target_url, (), b"", self._timeout_s))
+        spread = random.uniform(-1, 1)  # noqa: S311 - jitter is no secret
+        verdict = judge(outcome, self._policy, attempt=farewell.attempts_made, now_ms=self._clock(), spread=spread)
+        if verdict.retry_at_ms is not None:
+            await self._database.write(farewells.put_off(farewell.target_url, verdict.retry_at_ms))
+            return
+        await self._database.write(farewells.done(farewell.target_url))
+        if verdict.state is DeliveryState.DEAD and verdict.dead_reason is not DeadReason.GONE:
+            log.warning(
+                "Zapier could not be told that a hook has ended",
+                subscription_id=farewell.subscription_id,
+                reason=verdict.dead_reason,
+                status=outcome.status,
+                error=outcome.error_code,
+            )
