@@ -24,6 +24,7 @@ from relay.delivery.engine import Engine
 from relay.delivery.farewell import DeletingGuard, Farewells
 from relay.delivery.guard import Allowed, Guard
 from relay.delivery.post import Poster
+from relay.delivery.removal import removal_chore
 from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
 from relay.delivery.tls import trusting_context
@@ -138,6 +139,7 @@ async def running(
             retention_days=settings.retention_days,
             chores=[
                 farewells.chore,
+                removal_chore(database, clock),
                 *testimonials.mount(app, url),
                 *chain.from_iterable(api.mount(app) for api in APIS if api.mount),
             ],

@@ -19,6 +19,7 @@ from rich.table import Table
 from relay import __version__
 from relay.cli.command import database_options, run, told_in_one_line
 from relay.cli.keys import keys
+from relay.cli.workspaces import workspaces
 from relay.core.keys import DEFAULT_SCOPES
 from relay.log import configure_logging
 from relay.settings import Settings, describe, load_settings
@@ -31,6 +32,7 @@ def main() -> None:
 
 
 main.add_command(keys)
+main.add_command(workspaces)
 
 
 @main.command()

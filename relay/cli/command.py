@@ -42,3 +42,8 @@ def database_options(command: Callable[P, T]) -> Callable[P, T]:
     database = click.option("--database", metavar="URL", help="sqlite:///PATH; by default relay.db in the data folder.")
     data_dir = click.option("--data-dir", type=click.Path(path_type=Path), help="The data folder (./relay-data).")
     return data_dir(database(command))
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 hook`, `2 hooks`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from relay.cli.command import database_options, run, told_in_one_line
-from relay.core.errors import InputError, NotFound, RelayError
+from relay.cli.command import counted, database_options, run, told_in_one_line
+from relay.core.errors import InputError, RelayError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.settings import Settings, load_settings
 
@@ -124,21 +124,10 @@ async def _list_keys(settings: Settings) -> list[dict[str, Any]]:
 def keys_revoke(*, key_id: str, keep_hooks: bool, **flags: Any) -> None:
     """Revoke a key by its id, and end the REST hooks that were subscribed with it.
 
-    A running server refuses the key within a second.
+    A running server refuses the key within a second, and tells Zapier of its hooks, so that the Zaps are paused.
     """
-    ended = run(_revoke_key(load_settings(**flags), key_id, keep_hooks=keep_hooks))
-    click.echo(f"{key_id} is revoked; {ended} hook{'' if ended == 1 else 's'} ended")
+    from relay.ending import revoke_key
 
-
-async def _revoke_key(settings: Settings, key_id: str, *, keep_hooks: bool) -> int:
-    from relay.apis import rest_hooks
-    from relay.app import open_store, wall_clock
-    from relay.store import subscriptions, workspaces
-
-    async with open_store(settings, serve=False) as (database, _):
-        now_ms = wall_clock()
-        if await database.write(workspaces.revoke_key(key_id, now_ms)) is None:
-            raise NotFound(f"there is no key with the id {key_id}; relay keys list shows them")
-        if keep_hooks:
-            return 0
-        return await database.write(subscriptions.remove_of_key(key_id, rest_hooks.API.name, now_ms))
+    ended = run(revoke_key(load_settings(**flags), key_id, keep_hooks=keep_hooks))
+    told = f"; Zapier is told of {counted(ended.told, 'target')}" if ended.told else ""
+    click.echo(f"{key_id} is revoked; {counted(ended.subscriptions, 'hook')} ended{told}")

@@ -59,7 +59,19 @@ def expire(workspace_id: str, before_ms: int, limit: int) -> Steps[int]:
     What is still pending is kept, however old.
     """
     rows = yield statement("event_expire", workspace_id=workspace_id, before_id=ulid_floor(before_ms), n=limit)
-    events = [{"event_id": row["id"]} for row in rows]
+    return (yield from _forget([row["id"] for row in rows]))
+
+
+@work
+def remove(workspace_id: str, limit: int) -> Steps[int]:
+    """Delete up to `limit` events with all that hangs on them, whatever still waits; how many there were."""
+    rows = yield statement("event_remove", workspace_id=workspace_id, n=limit)
+    return (yield from _forget([row["id"] for row in rows]))
+
+
+@work
+def _forget(event_ids: list[str]) -> Steps[int]:
+    events = [{"event_id": event_id} for event_id in event_ids]
     for name in ("body_expire", "attempt_expire", "delivery_expire"):
         yield Statement(name, events)
     return len(events)

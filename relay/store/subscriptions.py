@@ -40,14 +40,15 @@ def from_row(row: Row) -> Subscription:
 
 @work
 def version(workspace_id: str) -> Steps[int]:
-    """A number that differs after every change of what the workspace's subscriptions receive."""
+    """A number that differs after every change of what the workspace's subscriptions receive; 0 when it is gone."""
     rows = yield statement("workspace_subscriptions_version", id=workspace_id)
-    stamp: int = rows[0]["subscriptions_version"]
+    stamp: int = rows[0]["subscriptions_version"] if rows else 0
     return stamp
 
 
 @work
-def _changed(workspace_id: str) -> Steps[None]:
+def changed(workspace_id: str) -> Steps[None]:
+    """Give the workspace another version."""
     yield statement("workspace_subscriptions_changed", id=workspace_id, stamp=random.getrandbits(62))
 
 
@@ -69,7 +70,7 @@ def add(subscription: Subscription) -> Steps[Subscription]:
         secret=subscription.secret,
         now=subscription.created_at_ms,
     )
-    yield from _changed(subscription.workspace_id)
+    yield from changed(subscription.workspace_id)
     return subscription
 
 
@@ -110,18 +111,18 @@ def remove(workspace_id: str, subscription_id: str, api: str, now_ms: int) -> St
     rows = yield statement("subscription_remove", id=subscription_id, workspace_id=workspace_id, api=api, now=now_ms)
     if not rows:
         return False
-    yield from _changed(workspace_id)
+    yield from changed(workspace_id)
     yield from deliveries.bury(subscription_id, DeadReason.UNSUBSCRIBED, now_ms)
     return True
 
 
 @work
-def remove_of_key(api_key_id: str, api: str, now_ms: int) -> Steps[int]:
-    """Unsubscribe all that an API made with a key; how many there were."""
+def remove_of_key(api_key_id: str, api: str, now_ms: int) -> Steps[list[Subscription]]:
+    """Unsubscribe all that an API made with a key; what they were."""
     rows = yield statement("subscription_of_key", api_key_id=api_key_id, api=api)
     for row in rows:
         yield from remove(row["workspace_id"], row["id"], api, now_ms)
-    return len(rows)
+    return [from_row(row) for row in rows]
 
 
 @work
@@ -145,7 +146,7 @@ def switch_off(subscription_id: str, state: SubscriptionState, reason: str, now_
     else:
         rows = yield statement("subscription_disable", id=subscription_id, reason=reason, now=now_ms)
     if rows:
-        yield from _changed(rows[0]["workspace_id"])
+        yield from changed(rows[0]["workspace_id"])
 
 
 @work
@@ -182,7 +183,7 @@ def update(
         event_filter=" ".join(event_filter),
         now=now_ms,
     )
-    yield from _changed(workspace_id)
+    yield from changed(workspace_id)
     return from_row(rows[0])
 
 
@@ -190,7 +191,7 @@ def update(
 def pause(workspace_id: str, subscription_id: str, now_ms: int) -> Steps[Subscription]:
     """Stop publishing to a subscription; one that is paused stays paused since when it was."""
     rows = yield statement("subscription_pause_asked", id=subscription_id, workspace_id=workspace_id, now=now_ms)
-    yield from _changed(workspace_id)
+    yield from changed(workspace_id)
     return from_row(rows[0])
 
 
@@ -198,7 +199,7 @@ def pause(workspace_id: str, subscription_id: str, now_ms: int) -> Steps[Subscri
 def resume(workspace_id: str, subscription_id: str, now_ms: int) -> Steps[Subscription]:
     """Make a subscription active again, with no failures counted."""
     rows = yield statement("subscription_resume", id=subscription_id, workspace_id=workspace_id, now=now_ms)
-    yield from _changed(workspace_id)
+    yield from changed(workspace_id)
     return from_row(rows[0])
 
 
@@ -213,5 +214,5 @@ def rotate(workspace_id: str, subscription_id: str, sealed: str, until_ms: int, 
         until=until_ms,
         now=now_ms,
     )
-    yield from _changed(workspace_id)
+    yield from changed(workspace_id)
     return from_row(rows[0])

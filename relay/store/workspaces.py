@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from relay.core import ids
 from relay.core.keys import key_hash, prefix_of
 from relay.core.model import ApiKey, Workspace
 from relay.store.database import Row, Steps, statement, work
+
+
+class Overview(NamedTuple):
+    """A workspace, and how many live keys and subscriptions it has."""
+
+    workspace: Workspace
+    keys: int
+    subscriptions: int
 
 
 def _workspace(row: Row) -> Workspace:
@@ -49,8 +59,16 @@ def by_name(name: str) -> Steps[Workspace | None]:
 
 @work
 def list_all() -> Steps[list[Workspace]]:
+    """Every workspace, deleted ones that are not gone yet included."""
     rows = yield statement("workspace_list")
     return [_workspace(row) for row in rows]
+
+
+@work
+def overview() -> Steps[list[Overview]]:
+    """Every workspace that is not deleted, oldest first."""
+    rows = yield statement("workspace_overview")
+    return [Overview(_workspace(row), row["keys"], row["subscriptions"]) for row in rows]
 
 
 @work

@@ -23,6 +23,13 @@ WHERE (workspace_id, id) IN (
 )
 RETURNING id;
 
+-- name: event_remove
+DELETE FROM events
+WHERE (workspace_id, id) IN (
+    SELECT workspace_id, id FROM events WHERE workspace_id = :workspace_id ORDER BY workspace_id, id LIMIT :n
+)
+RETURNING id;
+
 -- name: body_expire
 DELETE FROM bodies WHERE event_id = :event_id;
 

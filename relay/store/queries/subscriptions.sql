@@ -33,7 +33,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS
 RETURNING id;
 
 -- name: subscription_of_key
-SELECT id, workspace_id FROM subscriptions
+SELECT * FROM subscriptions
 WHERE api_key_id = :api_key_id AND api = :api AND removed_at IS NULL;
 
 -- name: subscription_failed

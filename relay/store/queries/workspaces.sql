@@ -13,6 +13,15 @@ SELECT * FROM workspaces WHERE id = :id;
 -- name: workspace_list
 SELECT * FROM workspaces ORDER BY created_at, id;
 
+-- name: workspace_overview
+SELECT
+    w.id, w.name, w.created_at,
+    (SELECT COUNT(*) FROM api_keys k WHERE k.workspace_id = w.id AND k.revoked_at IS NULL) AS keys,
+    (SELECT COUNT(*) FROM subscriptions s WHERE s.workspace_id = w.id AND s.removed_at IS NULL) AS subscriptions
+FROM workspaces w
+WHERE w.deleted_at IS NULL
+ORDER BY w.created_at, w.id;
+
 -- name: workspace_subscriptions_version
 SELECT subscriptions_version FROM workspaces WHERE id = :id;
 
