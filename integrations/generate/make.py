@@ -116,7 +116,7 @@ def component_name(event_type: str) -> str:
     a piece of its digest keeps the names of two types apart.
     """
     words = "".join(word.capitalize() for word in re.split(r"[._-]+", event_type))
-    name = f"on{words}"
+    name = f"on{words}" if words[:1].isalpha() else f"onType{words}"
     if _PLAIN.fullmatch(event_type) and len(name) <= _MAX_NAME:
         return name
     digest = hashlib.sha256(event_type.encode()).hexdigest()[:8]

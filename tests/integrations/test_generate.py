@@ -65,6 +65,8 @@ async def test_where_makes_app_was_deployed_to_is_kept(tmp_path: Path) -> None:
         ("order_placed", "onOrderPlaced08dc96cc"),
         ("order.1", "onOrder1c830826c"),
         ("order1", "onOrder1"),
+        ("2nd.order", "onType2ndOrder4eda069d"),
+        ("_", "onTyped2e2adf7"),
         ("a" * 128, "on" + "A" + "a" * 24 + "6836cf13"),
     ],
 )

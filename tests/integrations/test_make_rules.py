@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.generate import source
+from integrations.generate import files, source
 from tests.integrations.conftest import INTEGRATIONS
 from tests.integrations.make_rules import problems
 
@@ -75,6 +75,19 @@ MISTAKES = [
 ]
 
 
+ORDER = {
+    "id": 7,
+    "total": 4.5,
+    "paid_at": "2026-10-07T09:12:05Z",
+    "customer": {"name": "Dana", "address": {"city": "Bern"}},
+    "lines": [{"sku": "A-1", "quantity": 2}],
+    "tags": ["new"],
+    "notes": [],
+    "extra": {},
+    "coupon": None,
+}
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(APP, tmp_path / "src"))
@@ -82,6 +95,32 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_app_keeps_the_rules() -> None:
     assert problems(APP, EVENT_INPUTS) == []
+
+
+def test_the_app_for_event_types_of_ones_own_keeps_them_too(tmp_path: Path) -> None:
+    types, root = tmp_path / "types", tmp_path / "integrations"
+    types.mkdir()
+    for name in ("order.placed", "order_placed", "2nd.order-" + "x" * 100):
+        (types / f"{name}.json").write_text(json.dumps(ORDER))
+    app = root / "make" / "src"
+    shutil.copytree(APP, app)
+
+    written = files.write(source.from_files(types), root)
+
+    assert len([path for path in written if "/modules/on-" in path]) == 15
+    assert problems(app, EVENT_INPUTS) == []
+    interface = json.loads((app / "modules" / "on-order-placed" / "on-order-placed.interface.iml.json").read_text())
+    fields = {one["name"]: one for one in interface}
+    assert fields["lines"]["spec"] == {
+        "type": "collection",
+        "spec": [
+            {"name": "sku", "label": "Sku", "type": "text"},
+            {"name": "quantity", "label": "Quantity", "type": "integer"},
+        ],
+    }
+    assert fields["customer"]["spec"][1]["spec"] == [{"name": "city", "label": "City", "type": "text"}]
+    assert fields["tags"]["spec"] == {"type": "text"}
+    assert (fields["paid_at"]["type"], fields["coupon"]["type"]) == ("date", "text")
 
 
 @pytest.mark.parametrize(("path", "right", "wrong", "problem"), MISTAKES, ids=[mistake[3] for mistake in MISTAKES])
