@@ -63,6 +63,14 @@ def mask_secrets(text: str) -> str:
     return _SECRET.sub(r"\1…", text)
 
 
+def printable(text: str) -> str:
+    """The text with `\\uXXXX` for all that a terminal might act upon; that form is valid inside JSON strings too."""
+    if text.isprintable():
+        return text
+    # Not printable are also line separators and text direction marks.
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
+
+
 class _Stderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at the moment, so that a redirected one is obeyed."""
 
@@ -93,8 +101,4 @@ def _value(value: object) -> str:
 
 def _clean(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
     """Mask and escape the finished line, so that no value, key or traceback gets around it."""
-    text = mask_secrets(cast("str", line))
-    if text.isprintable():
-        return text
-    # This form is valid inside JSON strings too. Not printable are also line separators and text direction marks.
-    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
+    return printable(mask_secrets(cast("str", line)))

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from relay import __version__
 from relay.cli.command import database_options, run, told_in_one_line
+from relay.cli.hooks import hooks
 from relay.cli.keys import keys
 from relay.cli.workspaces import workspaces
 from relay.core.keys import DEFAULT_SCOPES
@@ -32,6 +33,7 @@ def main() -> None:
 
 
 main.add_command(keys)
+main.add_command(hooks)
 main.add_command(workspaces)
 
 
