@@ -66,7 +66,7 @@ class Drain:
         """These have just been committed."""
         for claimed in published:
             self._schedule.published(claimed)
-        self._woken.set()
+        self._stir()
 
     def forget(self, subscription_id: str) -> None:
         """A subscription has changed: nothing more is sent as it was before."""
@@ -101,6 +101,7 @@ class Drain:
 
     async def run(self) -> None:
         """Drain for ever."""
+        loop = asyncio.get_running_loop()
         while True:
             self._woken.clear()
             try:
@@ -109,11 +110,9 @@ class Drain:
                 log.error("deliveries cannot be claimed", error=error.message)
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
-            try:
-                async with asyncio.timeout(sleep_s):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+            alarm = loop.call_later(sleep_s, self._woken.set)
+            await self._woken.wait()
+            alarm.cancel()
 
     async def step(self) -> float:
         """Claim and send what can be; how many seconds it may sleep unless it is woken."""
@@ -126,7 +125,7 @@ class Drain:
             failpoint("after-claim")
             request = asyncio.create_task(self._request(*chosen))
             self._requests.add(request)
-            request.add_done_callback(self._requests.discard)
+            request.add_done_callback(self._ended)
         if self._schedule.is_hungry and len(wanted) == LANES_PER_CLAIM:
             return 0.0
         return self._schedule.tick(loop.time())
@@ -142,7 +141,16 @@ class Drain:
     def settled(self, batch: Sequence[Settled], switched_off: Iterable[str]) -> None:
         """These attempts are recorded."""
         self._schedule.settled(batch, switched_off)
-        self._woken.set()
+        self._stir()
+
+    def _ended(self, request: asyncio.Task[None]) -> None:
+        self._requests.discard(request)
+        self._stir()
+
+    def _stir(self) -> None:
+        # A step costs as much as signing does, and after most answers there is nothing for it to do.
+        if self._schedule.has_work:
+            self._woken.set()
 
     async def _claim(self, wanted: Sequence[tuple[Lane, Wanted]]) -> None:
         now_ms = self._schedule.now()
@@ -177,7 +185,6 @@ class Drain:
             outcome = Outcome(status=None, error_code=ErrorCode.SIGNING_ERROR, latency_ms=0)
         finally:
             self._schedule.ended(lane, claimed)
-            self._woken.set()
         failpoint("before-record")
         policy = self._wires[claimed.subscription.api].retry
         number = claimed.attempts_made + 1

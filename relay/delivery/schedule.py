@@ -44,6 +44,7 @@ class Schedule:
         self._hungry = Turns()
         self._ready = Turns()
         self._timers = Timers()
+        self._next_look_ms = NEVER_MS
         self._waiting = Room(HELD_LIMIT)
         self._slots = Slots(concurrency)
         self._proven: OrderedDict[str, None] = OrderedDict()
@@ -126,8 +127,14 @@ class Schedule:
         now_ms = self.now()
         for lane in self._timers.take_due(now_ms):
             self._consider(lane)
-        sleep_s = min(SLEEP_LIMIT_S, (self._timers.next_at_ms() - now_ms) / 1000)
+        self._next_look_ms = self._timers.next_at_ms()
+        sleep_s = min(SLEEP_LIMIT_S, (self._next_look_ms - now_ms) / 1000)
         return max(0.0, sleep_s if look_again_s is None else min(sleep_s, look_again_s))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a lane has a turn, or a timer rings earlier than the newest `tick` said."""
+        return bool(self._ready) or bool(self._hungry) or self._timers.next_at_ms() < self._next_look_ms
 
     # Claiming.
 
