@@ -89,3 +89,15 @@ async def test_deep_and_repetitive_input_leaves_the_loop_free(relay: Relay) -> N
             assert (await relay.call("POST", "/v1/subscriptions", body)).status in (201, 400)
         await relay.json("POST", "/v1/events", {"type": "a." * 60 + "a", "payload": {}}, status=202)
     assert beats.longest_s < LIMIT_S
+
+
+async def test_recent_events_of_many_parts_leave_the_loop_free(relay: Relay) -> None:
+    """Each is taken apart member by member to be shown as a hook gets it."""
+    event = '{"type":"clip.approved","payload":{' + ",".join(f'"k{n}":0' for n in range(20_000)) + "}}"
+    for _ in range(10):
+        await relay.json("POST", "/v1/events", data=event, status=202)
+    async with beating() as beats:
+        path = "/api/v1/events?event_type=clip.approved&limit=10"
+        for answer in await asyncio.gather(*[relay.call("GET", path) for _ in range(4)]):
+            assert (await answer.text()).count('"k19999":0') == 10
+    assert beats.longest_s < LIMIT_S
