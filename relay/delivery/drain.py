@@ -90,7 +90,8 @@ class Drain:
         versions = {}
         for workspace_id in self._schedule.workspaces:
             versions[workspace_id] = await self._database.read(subscriptions.version(workspace_id))
-            if self._versions.get(workspace_id, versions[workspace_id]) != versions[workspace_id]:
+            # Also at the first look: what was claimed before it may be of any version.
+            if self._versions.get(workspace_id) != versions[workspace_id]:
                 self._schedule.reclaim(workspace_id)
         self._versions = versions
 

@@ -287,3 +287,27 @@ async def test_a_wrong_secret_key_is_said_at_the_start(start_relay: StartRelay, 
     async with start_relay(secret_key="another,one") as relay:
         await publish(relay)
         await receiver.wait_for(1)
+
+
+async def test_what_is_claimed_for_a_subscription_that_another_process_ends_does_not_go_out(
+    relay: Relay, receiver: Receiver
+) -> None:
+    """As the command line does, which can tell the engine nothing; what is on the wire already goes on."""
+    receiver.script("/hook", "/ok", "/slow/2.5")
+    subscription_id = await webhook(relay, receiver.url("/hook"))
+    await publish(relay)
+    await until_ended(relay)
+    for number in range(50):
+        await publish(relay, number=number)
+    await receiver.wait_for(33, "/hook")
+
+    await relay.server.database.write(
+        subscriptions.remove(await workspace_id(relay), subscription_id, "ravepilot", wall_clock())
+    )
+
+    found = await until_ended(relay, 51)
+    async with asyncio.timeout(20):
+        while relay.server.engine.under_way:
+            await asyncio.sleep(0.05)
+    assert len(receiver.received("/hook")) == 33
+    assert sorted({one.dead_reason for one in found if one.state is DeliveryState.DEAD}) == ["unsubscribed"]
