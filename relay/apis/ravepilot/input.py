@@ -38,9 +38,17 @@ def read_customer(body: Body) -> Customer:
 
 
 def _email(body: Body) -> str:
-    text = _given(body, "customer_email")
-    if text is None:
+    email = read_email(body)
+    if email is None:
         raise InputError("customer_email is required")
+    return email
+
+
+def read_email(given: Mapping[str, Any]) -> str | None:
+    """`customer_email` of a body or of the query string, in the one spelling that invitations keep."""
+    text = _given(given, "customer_email")
+    if text is None:
+        return None
     email = customer.email(text) if isinstance(text, str) else None
     if email is None:
         raise InputError("customer_email must be a valid email address")

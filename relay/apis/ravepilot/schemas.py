@@ -119,6 +119,10 @@ class SubmissionQuery(BaseModel):
     """Which page of the submissions."""
 
     status: Annotated[SubmissionStatus | None, Field(description="Only those that stand there.")] = None
+    customer_email: Annotated[
+        str | None,
+        Field(description="Only that of the customer with this address, which is read as createInvitation reads it."),
+    ] = None
     limit: Annotated[int, Field(ge=1, le=200, description="How many; more than 200 is taken as 200.")] = 50
     offset: Annotated[int, Field(ge=0, description="How many of the newest to pass over.")] = 0
 

@@ -54,12 +54,20 @@ def with_clips(workspace_id: str, submission_id: str) -> Steps[tuple[Submission,
 
 
 @work
-def newest(workspace_id: str, status: SubmissionStatus | None, limit: int, offset: int) -> Steps[list[Submission]]:
-    """A page of a workspace's submissions, newest first."""
-    if status is None:
-        rows = yield statement("submission_list", workspace_id=workspace_id, n=limit, skip=offset)
-    else:
+def newest(
+    workspace_id: str, status: SubmissionStatus | None, customer_email: str | None, limit: int, offset: int
+) -> Steps[list[Submission]]:
+    """A page of a workspace's submissions, newest first. `customer_email` is an identity (`customer.email`)."""
+    page = {"workspace_id": workspace_id, "n": limit, "skip": offset}
+    if customer_email is not None:
         rows = yield statement(
-            "submission_list_by_status", workspace_id=workspace_id, status=status.value, n=limit, skip=offset
+            "submission_list_by_customer",
+            **page,
+            status=None if status is None else status.value,
+            customer_email=customer_email,
         )
+    elif status is not None:
+        rows = yield statement("submission_list_by_status", **page, status=status.value)
+    else:
+        rows = yield statement("submission_list", **page)
     return [from_row(row) for row in rows]

@@ -24,6 +24,16 @@ SELECT * FROM submissions
 WHERE workspace_id = :workspace_id AND status = :status
 ORDER BY position DESC LIMIT :n OFFSET :skip;
 
+-- name: submission_list_by_customer
+-- Found by the invitation, whose unique address leads to the one submission a customer has. That of an erased customer has
+-- no address any more, and is not found.
+SELECT submissions.* FROM invitations
+JOIN submissions ON submissions.id = invitations.submission_id
+WHERE invitations.workspace_id = :workspace_id AND invitations.email_lower = :customer_email
+    AND submissions.workspace_id = :workspace_id AND submissions.customer_email = :customer_email
+    AND (CAST(:status AS TEXT) IS NULL OR submissions.status = :status)
+LIMIT :n OFFSET :skip;
+
 -- name: clip_of_submission
 SELECT clips.* FROM clips
 JOIN submissions ON submissions.id = clips.submission_id

@@ -40,7 +40,7 @@ FURTHER_STATUSES = {
 }
 """What every operation may answer besides what was published."""
 FURTHER_STATUSES_OF = {
-    "listSubmissions": {400: "a status, limit or offset that is none; the guide's 'validation problems'"},
+    "listSubmissions": {400: "a status, address, limit or offset that is none; the guide's 'validation problems'"},
     "listEvents": {400: "a limit, time or cursor that is none"},
     "listSubscriptions": {400: "a limit, state or cursor that is none"},
     "listDeliveries": {400: "a limit, status or cursor that is none"},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from typing import Any
 
 import pytest
 
+from relay.store.database import load_statements
 from tests.apis.ravepilot.client import Relay
 
 
@@ -75,6 +77,72 @@ async def test_an_unknown_status_is_refused(relay: Relay, status: str) -> None:
     assert answer.body["error"] == (
         "status must be one of in_progress, submitted, approved, partial_approved, rejected, paid"
     )
+
+
+@pytest.mark.parametrize(
+    ("invited", "asked"),
+    [
+        ("dana+b@example.com", " DANA+B@Example.COM "),
+        ("jo@bücher.example", "jo@xn--bcher-kva.example"),
+        ("jo@xn--bcher-kva.example", "JO@BÜCHER.example"),
+    ],
+)
+async def test_a_customer_is_found_in_every_spelling_of_the_address(relay: Relay, invited: str, asked: str) -> None:
+    await _invite(relay, 2)
+    made = await relay.client.post("/v1/magic-link", {"customer_email": invited})
+    found = await relay.client.get("/v1/submissions", params={"customer_email": asked})
+    assert found.body == {"ok": True, "submissions": [made.body["submission"]]}
+
+
+async def test_the_address_goes_with_status_limit_and_offset(relay: Relay) -> None:
+    first, _ = await _invite(relay, 2)
+
+    async def found(**query: Any) -> list[str]:
+        return _ids(
+            (await relay.client.get("/v1/submissions", params={"customer_email": "c0@example.com", **query})).body
+        )
+
+    assert await found() == await found(status="in_progress", limit=1) == await found(status="") == [first]
+    assert await found(status="paid") == await found(offset=1) == []
+    _change(relay, "UPDATE submissions SET status = 'paid', submitted_at = 5000 WHERE id = ?", first)
+    assert await found(status="paid") == [first]
+    assert await found(status="in_progress") == []
+
+
+async def test_an_address_that_nobody_has_finds_nothing(relay: Relay) -> None:
+    """Nor does that of another workspace's customer, or of one who was erased. An empty one chooses nothing."""
+    (submission_id,) = await _invite(relay, 1)
+    query = {"customer_email": "c0@example.com"}
+    other = await relay.client_of("other")
+    assert _ids((await other.get("/v1/submissions", params=query)).body) == []
+    assert _ids((await relay.client.get("/v1/submissions?customer_email=c9@example.com")).body) == []
+    assert _ids((await relay.client.get("/v1/submissions?customer_email=%20")).body) == [submission_id]
+    _change(relay, "UPDATE submissions SET erased_at = 1, customer_email = NULL WHERE id = ?", submission_id)
+    assert _ids((await relay.client.get("/v1/submissions", params=query)).body) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nobody", "a@b", "a@example.com,b@example.com", "%00", "%ff@example.com", "dāna@example.com", "a" * 5000],
+)
+async def test_an_address_that_is_none_is_refused(relay: Relay, address: str) -> None:
+    answer = await relay.client.get(f"/v1/submissions?customer_email={address}")
+    assert (answer.status, answer.body) == (
+        400,
+        {"error": "customer_email must be a valid email address", "status": 400},
+    )
+
+
+@pytest.mark.parametrize("name", ["submission_list", "submission_list_by_status", "submission_list_by_customer"])
+async def test_every_list_is_read_by_an_index(relay: Relay, name: str) -> None:
+    """Nothing is searched through, and nothing is sorted."""
+    text = load_statements()[name]
+    parameters = dict.fromkeys(re.findall(r":(\w+)", text), "x")
+    with contextlib.closing(sqlite3.connect(relay.database.path)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+    assert plan
+    assert all(step.startswith("SEARCH ") for step in plan), plan
+    assert "email_lower" in plan[0] or name != "submission_list_by_customer"
 
 
 async def test_a_submission_is_shown_with_its_clips(relay: Relay) -> None:
