@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from relay.apis.rest_hooks import event_types, hooks, recent, samples
+from relay.apis.rest_hooks import event_types, hooks, key, recent, samples
 from relay.apis.rest_hooks.schemas import (
     AppView,
     ErrorResponse,
     EventTypeDescription,
     EventTypeView,
     HookView,
+    KeyView,
     RecentEventsQuery,
     SampleEvent,
     SampleQuery,
@@ -111,5 +112,16 @@ OPERATIONS = (
         scope=ANY_KEY,
         answers={200: EventTypeDescription, 401: ErrorResponse, 404: ErrorResponse},
         tag="samples",
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/key",
+        operation_id="show_key",
+        summary="Show whose the key is and what it may do",
+        description="For a platform that tests a connection and gives it a name.",
+        handler=key.show_key,
+        scope=ANY_KEY,
+        answers={200: KeyView, 401: ErrorResponse},
+        tag="keys",
     ),
 )

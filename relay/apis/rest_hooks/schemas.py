@@ -128,6 +128,16 @@ class EventTypeDescription(EventTypeView):
     sample: SampleEvent
 
 
+class KeyView(BaseModel):
+    """The key of the request, by what can be told of it."""
+
+    workspace: str = Field(description="The name of the workspace it belongs to.", examples=["default"])
+    prefix: str = Field(description="How the key begins.", examples=["rp_live_"])
+    last4: str = Field(description="How it ends; nothing else of it is ever shown.", examples=["x7Qd"])
+    label: str | None = Field(description="What it was made for, null when nobody said.", examples=["Zapier"])
+    scopes: list[str] = Field(description="What it may do, in alphabetical order.", examples=[["events", "hooks"]])
+
+
 class SampleQuery(BaseModel):
     event_type: str | None = Field(
         None, description="Any type of `GET /api/v1/event-types`; `review.created` when left out."

@@ -28,6 +28,7 @@ FURTHER_OPERATIONS = {
     "list_event_types": "drop-downs of no-code platforms need the list of types",
     "show_event_type": "their forms and field pickers are made from what a type asks for and brings",
     "recent_events": "their editors show what really happened",
+    "show_key": "platforms test a connection with it, and name it",
     "createEventBatch": "many events in one commit",
     "recoverSubscription": "delivers what died or was missed in a span of time",
 }
