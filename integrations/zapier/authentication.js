@@ -1,15 +1,30 @@
 'use strict';
 
-// How a person connects: the address of their Relay and a key. The label shows the host and never the key.
+// How a person connects: the address of their Relay and a key. The label says whose it is, and never shows the key.
 
 const { parseBaseUrl } = require('./base_url');
 
 async function test(z, bundle) {
   const { host } = new URL(parseBaseUrl(z, bundle.authData.base_url));
-  let response;
+  // Any live key may ask these, whatever its scopes.
+  const { status, data } = await ask(z, host, { url: '/api/v1/key', middlewareData: { fine: [404] } });
+  if (status === 404) {
+    // A Relay from before it told whose a key is.
+    const { data: eventTypes } = await ask(z, host, { url: '/api/v1/event-types' });
+    if (Array.isArray(eventTypes)) return { host };
+  } else if (data?.workspace) {
+    return { host, workspace: data.workspace, scopes: data.scopes };
+  }
+  throw new z.errors.Error(
+    `${host} answers, but it is not Relay. Enter the address under which Relay’s own pages open.`,
+    'BaseUrl',
+    400,
+  );
+}
+
+async function ask(z, host, request) {
   try {
-    // Any live key may ask this, whatever its scopes.
-    response = await z.request({ url: '/api/v1/event-types' });
+    return await z.request(request);
   } catch (error) {
     if (error.name !== 'FetchError') throw error;
     throw new z.errors.Error(
@@ -19,14 +34,13 @@ async function test(z, bundle) {
       400,
     );
   }
-  if (!Array.isArray(response.data)) {
-    throw new z.errors.Error(
-      `${host} answers, but it is not Relay. Enter the address under which Relay’s own pages open.`,
-      'BaseUrl',
-      400,
-    );
-  }
-  return { host, event_types: response.data.length };
+}
+
+/** Whose key leads where. No trigger works without the scope `hooks`, and here is where that is seen first. */
+function connectionLabel(z, bundle) {
+  const { host, workspace, scopes } = bundle.inputData;
+  if (!workspace) return host;
+  return `${workspace} on ${host}${scopes.includes('hooks') ? '' : ' (this key lacks the hooks scope)'}`;
 }
 
 module.exports = {
@@ -55,5 +69,5 @@ module.exports = {
     },
   ],
   test,
-  connectionLabel: (z, bundle) => bundle.inputData.host,
+  connectionLabel,
 };

@@ -16,8 +16,12 @@ ZAPIER = INTEGRATIONS / "zapier"
 @pytest.mark.timeout(300)  # the first run downloads its packages
 async def test_the_integration_runs_against_a_real_relay(relay_process: Serve, tmp_path: Path) -> None:
     await install(ZAPIER)
-    narrow_key = await _key_for_hooks_alone(tmp_path / "relay")
-    await run(["npm", "test"], ZAPIER, 120, **connection(relay_process), RELAY_HOOKS_KEY=narrow_key)
+    data_dir = tmp_path / "relay"
+    keys = {
+        "RELAY_HOOKS_KEY": await _key_for("hooks", data_dir),
+        "RELAY_NO_HOOKS_KEY": await _key_for("submissions", data_dir),
+    }
+    await run(["npm", "test"], ZAPIER, 120, **connection(relay_process), **keys)
 
 
 @pytest.mark.timeout(300)
@@ -27,8 +31,8 @@ async def test_zapier_waits_as_long_as_relay_says(tmp_path: Path) -> None:
         await run(["npm", "run", "test:limited"], ZAPIER, 60, **connection(limited), RELAY_RATE_LIMIT="3")
 
 
-async def _key_for_hooks_alone(data_dir: Path) -> str:
-    command = ("keys", "create", "--workspace", "default", "--scopes", "hooks", "--json")
+async def _key_for(scope: str, data_dir: Path) -> str:
+    command = ("keys", "create", "--workspace", "default", "--scopes", scope, "--json")
     code, out, err = await relay_command(*command, data_dir=str(data_dir))
     assert code == 0, err
     key: str = json.loads(out)["key"]

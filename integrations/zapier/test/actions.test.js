@@ -83,7 +83,7 @@ for (const [payload_json, text] of [
 }
 
 test('Find Submission finds a customer by address and by id', async () => {
-  const customer_email = newAddress();
+  const customer_email = `dana+${newAddress()}`;
   const { id } = await create('mintMagicLink', { customer_email, customer_name: 'Dana' });
   const { clips, ...shown } = searches('findSubmission').sample;
   for (const inputData of [
@@ -100,19 +100,16 @@ test('Find Submission finds a customer by address and by id', async () => {
   }
 });
 
-test('Find Submission reads on when the first page does not have the customer', async () => {
-  const customer_email = newAddress();
-  const { id } = await create('mintMagicLink', { customer_email });
-  for (let n = 0; n < 201; n += 1) await create('mintMagicLink', { customer_email: newAddress() });
-  assert.equal((await search('findSubmission', { customer_email }))[0].id, id);
-});
-
 test('Find Submission finds nobody', async () => {
   assert.deepEqual(await search('findSubmission', { customer_email: newAddress() }), []);
   assert.deepEqual(await search('findSubmission', { submission_id: 'sub_nosuchthing' }), []);
   assert.deepEqual(await search('findSubmission', { submission_id: '../webhooks' }), []);
-  const { id } = await create('mintMagicLink', { customer_email: newAddress() });
+  const customer_email = newAddress();
+  const { id } = await create('mintMagicLink', { customer_email });
   assert.deepEqual(await search('findSubmission', { submission_id: id, customer_email: newAddress() }), []);
+  assert.deepEqual(await search('findSubmission', { submission_id: 'sub_nosuchthing', customer_email }), []);
+  const { message } = await refusal(search('findSubmission', { customer_email: 'nobody' }));
+  assert.equal(message, 'Relay refused this: customer_email must be a valid email address.');
   assert.match((await refusal(search('findSubmission', {}))).message, /^Enter a Submission ID or a Customer Email/);
 });
 

@@ -9,13 +9,20 @@ const { AUTH, RELAY_KEY, RELAY_URL, refusal, run, serve } = require('./zapier');
 
 const connect = (authData) => run('authentication.test', { authData: { ...AUTH, ...authData } });
 
-test('a connection is labelled with the host, never with the key', async () => {
+const labelOf = (answer) => run('authentication.connectionLabel', { inputData: answer });
+const HOST = new URL(RELAY_URL).host;
+
+test('a connection is labelled with workspace and host, never with the key', async () => {
   const answer = await connect({});
-  assert.equal(answer.host, new URL(RELAY_URL).host);
-  assert.ok(answer.event_types > 0);
-  const label = await run('authentication.connectionLabel', { inputData: answer });
-  assert.equal(label, new URL(RELAY_URL).host);
+  const label = await labelOf(answer);
+  assert.equal(label, `default on ${HOST}`);
   assert.ok(!JSON.stringify([answer, label]).includes(RELAY_KEY));
+});
+
+test('a key that may not subscribe hooks is taken, and its label says so', async () => {
+  const answer = await connect({ api_key: process.env.RELAY_NO_HOOKS_KEY });
+  assert.equal(await labelOf(answer), `default on ${HOST} (this key lacks the hooks scope)`);
+  assert.equal(await labelOf(await connect({ api_key: process.env.RELAY_HOOKS_KEY })), `default on ${HOST}`);
 });
 
 test('blanks around address and key, and slashes after the address, do no harm', async () => {
@@ -23,8 +30,17 @@ test('blanks around address and key, and slashes after the address, do no harm',
 });
 
 test('a Relay below a path of another site is reached there', async (t) => {
-  const url = await serve(t, (request, response) => response.end(request.url === '/relay/api/v1/event-types' ? '[]' : ''));
-  assert.deepEqual(await connect({ base_url: `${url}/relay/` }), { host: new URL(url).host, event_types: 0 });
+  const key = { workspace: 'Acme', scopes: ['hooks'], label: null, prefix: 'rp_live_', last4: 'abcd' };
+  const url = await serve(t, (request, response) => response.end(request.url === '/relay/api/v1/key' ? JSON.stringify(key) : ''));
+  assert.equal(await labelOf(await connect({ base_url: `${url}/relay/` })), `Acme on ${new URL(url).host}`);
+});
+
+test('a Relay that cannot tell whose the key is yet is labelled with its host', async (t) => {
+  const url = await serve(t, (request, response) => {
+    if (request.url === '/api/v1/event-types') response.end('[]');
+    else response.writeHead(404).end('{"error":"not found"}');
+  });
+  assert.equal(await labelOf(await connect({ base_url: url })), new URL(url).host);
 });
 
 for (const [given, text] of [
@@ -77,6 +93,10 @@ test('nobody answers at the address', async () => {
 });
 
 test('somebody else answers at the address', async (t) => {
-  const url = await serve(t, (request, response) => response.end('<html>Welcome'));
-  assert.match((await refusal(connect({ base_url: url }))).message, /answers, but it is not Relay/);
+  for (const page of ['<html>Welcome', '{}', '[]', 'null']) {
+    const url = await serve(t, (request, response) => response.end(page));
+    assert.match((await refusal(connect({ base_url: url }))).message, /answers, but it is not Relay/);
+  }
+  const empty = await serve(t, (request, response) => response.writeHead(404).end('<html>Not found'));
+  assert.match((await refusal(connect({ base_url: empty }))).message, /answered 404, but not as Relay does/);
 });
