@@ -35,6 +35,6 @@ export class RelayApi implements ICredentialType {
 	};
 
 	test: ICredentialTestRequest = {
-		request: { baseURL: '={{$credentials.baseUrl}}', url: '/api/v1/hooks' },
+		request: { baseURL: '={{$credentials.baseUrl}}', url: '/api/v1/key' },
 	};
 }

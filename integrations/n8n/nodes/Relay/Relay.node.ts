@@ -1,6 +1,5 @@
 import {
 	NodeConnectionTypes,
-	NodeOperationError,
 	type IExecuteFunctions,
 	type INodeExecutionData,
 	type INodeType,
@@ -70,17 +69,10 @@ export class Relay implements INodeType {
 		for (const item of this.getInputData().keys()) {
 			const resource = this.getNodeParameter('resource', item) as string;
 			const operation = this.getNodeParameter('operation', item) as string;
-			try {
-				const answer = await RESOURCES[resource].operations[operation].call(this, item);
-				const data = this.helpers.returnJsonArray(answer);
-				out.push(...this.helpers.constructExecutionMetaData(data, { itemData: { item } }));
-			} catch (error) {
-				if (!this.continueOnFail()) {
-					// An error that n8n knows is passed on as it is.
-					throw new NodeOperationError(this.getNode(), error as Error, { itemIndex: item });
-				}
-				out.push({ json: { error: (error as Error).message }, pairedItem: { item } });
-			}
+			const asked = RESOURCES[resource].operations[operation].call(this, item);
+			const answer = this.continueOnFail() ? await asked.catch(({ message }) => ({ error: message })) : await asked;
+			const data = this.helpers.returnJsonArray(answer);
+			out.push(...this.helpers.constructExecutionMetaData(data, { itemData: { item } }));
 		}
 		return [out];
 	}

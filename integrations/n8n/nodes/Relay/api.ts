@@ -6,7 +6,6 @@ import {
 	type IHttpRequestMethods,
 	type ILoadOptionsFunctions,
 	type IN8nHttpFullResponse,
-	type JsonObject,
 } from 'n8n-workflow';
 
 const TIMEOUT_MS = 30_000;
@@ -43,9 +42,11 @@ export async function relay<Answer = IDataObject>(
 	})) as IN8nHttpFullResponse;
 
 	if (response.statusCode >= 400 && response.statusCode !== expected) {
-		throw new NodeApiError(caller.getNode(), response as unknown as JsonObject, {
-			message: failure(response),
-			description: `${method} ${path} was answered with ${response.statusCode}.`,
+		const message = failure(response);
+		throw new NodeApiError(caller.getNode(), { message }, {
+			message,
+			// Where n8n shows one of the two, it may be either.
+			description: message,
 			httpCode: String(response.statusCode),
 			itemIndex,
 		});
