@@ -20,7 +20,7 @@ test('an invitation is made once, and a magic link is the same link', async () =
 });
 
 test('a submission is found by its ID, by whose it is, and by its status', async () => {
-  const customer_email = newCustomer();
+  const customer_email = `dana+${newCustomer()}`;
   const { submission } = await act('mint_magic_link', { customer_email });
   await act('mint_magic_link', { customer_email: newCustomer() });
 
@@ -31,6 +31,8 @@ test('a submission is found by its ID, by whose it is, and by its status', async
 
   const none = { found: false, submission: null, clips: [] };
   assert.deepEqual(await act('find_submission', { customer_email, status: 'paid' }), none);
+  assert.deepEqual(await act('find_submission', { customer_email: newCustomer() }), none);
+  assert.equal((await act('find_submission', { customer_email: ' ', status: 'in_progress' })).found, true);
   assert.deepEqual(await act('find_submission', { submission_id: 'sub_none' }), none);
 });
 
@@ -71,6 +73,7 @@ test('any other operation can be called', async () => {
 
 test('what Relay refuses is said in its words', async () => {
   await assert.rejects(act('create_invitation', { customer_email: 'nobody' }), /Relay answered 400: .*customer_email/);
+  await assert.rejects(act('find_submission', { customer_email: 'nobody' }), /Relay answered 400: .*customer_email/);
   await assert.rejects(act('publish_event', { event_type: 'Not a type', payload: {} }), /Relay answered 400: /);
   await assert.rejects(act('retry_delivery', { delivery_id: 'none' }), /Relay answered 404: /);
 });

@@ -46,6 +46,8 @@ test('a server that is away, is no Relay, or sends elsewhere is told apart', asy
       response.writeHead(308, { location: 'https://relay.example.com/' }).end();
     } else if (request.url.startsWith('/broken/')) {
       response.writeHead(502).end('<h1>Bad gateway</h1>');
+    } else if (request.url.startsWith('/json/')) {
+      response.end('{}');
     } else {
       response.end('<h1>Welcome</h1>');
     }
@@ -57,4 +59,23 @@ test('a server that is away, is no Relay, or sends elsewhere is told apart', asy
   assert.match((await validate({ base_url: `${root}/moved/` })).error, /redirects elsewhere/);
   assert.match((await validate({ base_url: `${root}/broken` })).error, /Relay answered 502: .*check the Relay URL/);
   assert.match((await validate({ base_url: root })).error, /does not answer like a Relay/);
+  assert.match((await validate({ base_url: `${root}/json` })).error, /what answers there is not a Relay/);
+});
+
+test('a Relay that cannot tell whose the key is yet is taken', async (t) => {
+  let answer = '[]';
+  const older = createServer((request, response) => {
+    if (request.url === '/api/v1/event-types') {
+      response.writeHead(answer === '[]' ? 200 : 401).end(answer);
+    } else {
+      response.writeHead(404).end('{"error": "not found"}');
+    }
+  });
+  older.listen(0, '127.0.0.1');
+  await once(older, 'listening');
+  t.after(() => older.close());
+  const base_url = `http://127.0.0.1:${older.address().port}`;
+  assert.deepEqual(await validate({ base_url }), { valid: true });
+  answer = '{"error": "invalid key"}';
+  assert.equal((await validate({ base_url })).error, 'Relay answered 401: invalid key');
 });

@@ -2,7 +2,7 @@
 
 import { PieceAuth, Property } from '@activepieces/pieces-framework';
 
-import { request, type Connection } from './client';
+import { request, RelayError, type Connection } from './client';
 
 export const relayAuth = PieceAuth.CustomAuth({
   displayName: 'Relay',
@@ -23,13 +23,29 @@ export const relayAuth = PieceAuth.CustomAuth({
   },
   validate: async ({ auth }) => {
     try {
-      await request(auth, 'GET', '/api/v1/event-types');
+      await check(auth);
       return { valid: true };
     } catch (error) {
       return { valid: false, error: (error as Error).message };
     }
   },
 });
+
+/** Throws when this is no Relay, or the key is none of its keys. Which scopes it needs depends on what a flow uses. */
+async function check(connection: Connection): Promise<void> {
+  try {
+    const key = await request<{ workspace?: string } | null>(connection, 'GET', '/api/v1/key');
+    if (!key?.workspace) {
+      throw new RelayError('what answers there is not a Relay; check the Relay URL');
+    }
+  } catch (error) {
+    if (!(error instanceof RelayError && error.status === 404)) {
+      throw error;
+    }
+    // A Relay from before it told whose a key is.
+    await request(connection, 'GET', '/api/v1/event-types');
+  }
+}
 
 /** What the platform hands to triggers, actions and drop-downs once a connection is chosen. */
 export interface Auth {

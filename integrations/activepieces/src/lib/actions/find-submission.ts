@@ -7,11 +7,6 @@ import { request, RelayError, type Connection } from '../client';
 
 interface Submission {
   id: string;
-  customer_email: string | null;
-}
-
-interface Page {
-  submissions: Submission[];
 }
 
 interface Found {
@@ -20,8 +15,6 @@ interface Found {
   clips: unknown[];
 }
 
-const PAGE_SIZE = 200;
-const PAGES = 25;
 const NONE: Found = { found: false, submission: null, clips: [] };
 const STATUSES = ['in_progress', 'submitted', 'approved', 'partial_approved', 'rejected', 'paid'];
 
@@ -29,7 +22,7 @@ export const findSubmission = createAction({
   auth: relayAuth,
   name: 'find_submission',
   displayName: 'Find Submission',
-  description: "Find a submission by its ID, or a customer's newest among the newest 5,000, with its clips.",
+  description: 'Find a submission by its ID, or the newest that matches, with its clips.',
   props: {
     submission_id: Property.ShortText({
       displayName: 'Submission ID',
@@ -49,26 +42,15 @@ export const findSubmission = createAction({
     }),
   },
   run: async ({ auth, propsValue: { submission_id, customer_email, status } }): Promise<Found> => {
-    const id = submission_id || (await newest(auth.props, customer_email, status))?.id;
+    const id = submission_id || (await newest(auth.props, { customer_email, status }))?.id;
     return id === undefined ? NONE : read(auth.props, id);
   },
 });
 
-async function newest(
-  connection: Connection,
-  customerEmail: string | undefined,
-  status: unknown,
-): Promise<Submission | undefined> {
-  const wanted = customerEmail?.trim().toLowerCase();
-  for (let page = 0; page < PAGES; page += 1) {
-    const query = { status, limit: PAGE_SIZE, offset: page * PAGE_SIZE };
-    const { submissions } = await request<Page>(connection, 'GET', '/v1/submissions', { query });
-    const match = submissions.find((one) => !wanted || one.customer_email === wanted);
-    if (match !== undefined || submissions.length < PAGE_SIZE) {
-      return match;
-    }
-  }
-  return undefined;
+async function newest(connection: Connection, filter: Record<string, unknown>): Promise<Submission | undefined> {
+  const query = { ...filter, limit: 1 };
+  const page = await request<{ submissions: Submission[] }>(connection, 'GET', '/v1/submissions', { query });
+  return page.submissions[0];
 }
 
 async function read(connection: Connection, id: string): Promise<Found> {
