@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY
-from tests.whole.process import Serve, free_port, serve
+from tests.whole.process import Serve, free_port, relay_command, serve
 
 INTEGRATIONS = Path(__file__).resolve().parents[2] / "integrations"
 _INSTALLED = ".installed"
@@ -62,6 +63,15 @@ async def run(command: list[str], folder: Path, timeout_s: float = 120, **enviro
     text = out.decode(errors="replace")
     assert process.returncode == 0, f"{' '.join(command)} ended with {process.returncode}:\n{text}"
     return text
+
+
+async def key_for(scope: str, data_dir: Path) -> str:
+    """A new key that may do nothing else, made beside the running Relay."""
+    command = ("keys", "create", "--workspace", "default", "--scopes", scope, "--json")
+    code, out, err = await relay_command(*command, data_dir=str(data_dir))
+    assert code == 0, err
+    key: str = json.loads(out)["key"]
+    return key
 
 
 def connection(process: Serve) -> dict[str, str]:

@@ -15,11 +15,11 @@ import pytest
 
 from integrations.generate import make, source
 from tests.conftest import KEY
-from tests.integrations.conftest import INTEGRATIONS
+from tests.integrations.conftest import INTEGRATIONS, key_for
 from tests.integrations.make_app import MakeApp, MakeError
 from tests.integrations.make_shapes import mismatches
 from tests.receiver import Receiver
-from tests.whole.process import Serve, free_port, relay_command, serve
+from tests.whole.process import Serve, free_port, serve
 
 APP = INTEGRATIONS / "make" / "src"
 SAMPLES = INTEGRATIONS.parent / "sample_events"
@@ -357,11 +357,7 @@ async def test_a_key_that_was_revoked_stops_the_scenario(app: MakeApp, module: s
 
 
 async def test_a_key_without_the_scope_says_which_it_lacks(app: MakeApp, tmp_path: Path) -> None:
-    data_dir = str(tmp_path / "relay")
-    arguments = ("keys", "create", "--workspace", "default", "--scopes", "hooks", "--json")
-    code, out, err = await relay_command(*arguments, data_dir=data_dir)
-    assert code == 0, err
-    app.connection["apiKey"] = json.loads(out)["key"]
+    app.connection["apiKey"] = await key_for("hooks", tmp_path / "relay")
 
     with pytest.raises(MakeError, match=r"^\[403\] .*deliveries"):
         await app.run("searchDeliveries")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conftest import INTEGRATIONS, connection, install, run
-from tests.whole.process import Serve, free_port, relay_command, serve
+from tests.integrations.conftest import INTEGRATIONS, connection, install, key_for, run
+from tests.whole.process import Serve, free_port, serve
 
 ZAPIER = INTEGRATIONS / "zapier"
 
@@ -18,8 +18,8 @@ async def test_the_integration_runs_against_a_real_relay(relay_process: Serve, t
     await install(ZAPIER)
     data_dir = tmp_path / "relay"
     keys = {
-        "RELAY_HOOKS_KEY": await _key_for("hooks", data_dir),
-        "RELAY_NO_HOOKS_KEY": await _key_for("submissions", data_dir),
+        "RELAY_HOOKS_KEY": await key_for("hooks", data_dir),
+        "RELAY_NO_HOOKS_KEY": await key_for("submissions", data_dir),
     }
     await run(["npm", "test"], ZAPIER, 120, **connection(relay_process), **keys)
 
@@ -29,14 +29,6 @@ async def test_zapier_waits_as_long_as_relay_says(tmp_path: Path) -> None:
     await install(ZAPIER)
     async with serve(tmp_path / "relay", free_port(), rate_limit="3") as limited:
         await run(["npm", "run", "test:limited"], ZAPIER, 60, **connection(limited), RELAY_RATE_LIMIT="3")
-
-
-async def _key_for(scope: str, data_dir: Path) -> str:
-    command = ("keys", "create", "--workspace", "default", "--scopes", scope, "--json")
-    code, out, err = await relay_command(*command, data_dir=str(data_dir))
-    assert code == 0, err
-    key: str = json.loads(out)["key"]
-    return key
 
 
 def test_the_lock_file_names_no_registry() -> None:

@@ -26,7 +26,7 @@ test("an invitation is made once, and a magic link is the same link", async () =
 });
 
 test("a submission is found by its ID, by whose it is, and by its status", async () => {
-  const customerEmail = newCustomer();
+  const customerEmail = `dana+${newCustomer()}`;
   const { submission } = (await act(mintMagicLink, { customerEmail })).answer;
   await act(mintMagicLink, { customerEmail: newCustomer() });
   const find = async (props) => (await act(findSubmission, props)).answer;
@@ -38,6 +38,8 @@ test("a submission is found by its ID, by whose it is, and by its status", async
 
   const none = { found: false, submission: null, clips: [] };
   assert.deepEqual(await find({ customerEmail, status: "paid" }), none);
+  assert.deepEqual(await find({ customerEmail: newCustomer() }), none);
+  assert.equal((await find({ customerEmail: " ", status: "in_progress" })).found, true);
   assert.deepEqual(await find({ submissionId: "sub_none" }), none);
 });
 
@@ -87,6 +89,7 @@ test("what is wrong is said without the key", async () => {
     });
   }
   await assert.rejects(act(mintMagicLink, { customerEmail: "nobody" }), /Relay answered 400: .*customer_email/);
+  await assert.rejects(act(findSubmission, { customerEmail: "nobody" }), /Relay answered 400: .*customer_email/);
   await assert.rejects(act(retryDelivery, { deliveryId: "none" }), /Relay answered 404: /);
 });
 

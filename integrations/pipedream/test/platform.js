@@ -5,8 +5,9 @@ import { createServer } from "node:http";
 
 export const RELAY_URL = process.env.RELAY_URL;
 export const KEY = process.env.RELAY_KEY;
-if (!RELAY_URL || !KEY) {
-  throw new Error("set RELAY_URL and RELAY_KEY to those of a running Relay that may post to 127.0.0.1");
+export const NO_HOOKS_KEY = process.env.RELAY_NO_HOOKS_KEY;
+if (!RELAY_URL || !KEY || !NO_HOOKS_KEY) {
+  throw new Error("RELAY_URL, RELAY_KEY and RELAY_NO_HOOKS_KEY are not all set: README.md says how the tests are run");
 }
 
 export const connection = { relayUrl: RELAY_URL, apiKey: KEY };

@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 
 import source from "../sources/new-event-instant/new-event-instant.mjs";
-import { closedPort, connection, Deployed, KEY, publish, RELAY_URL } from "./platform.js";
+import { closedPort, connection, Deployed, KEY, NO_HOOKS_KEY, publish, RELAY_URL } from "./platform.js";
 
 const REVIEW = { rating: 2, title: "Crashes", country: "us" };
 
@@ -22,6 +24,28 @@ test("the drop-down and the form come from the server", async () => {
   assert.equal(country.optional, true);
   assert.equal(min_stars.type, "integer");
   assert.equal((await form("rating.dropped")).threshold.type, "string");
+});
+
+test("a key that cannot subscribe is told so while the source is set up", async (t) => {
+  const options = (props) => source.props.eventType.options.call({ ...connection, ...props });
+  await assert.rejects(options({ apiKey: NO_HOOKS_KEY }), {
+    message: "this key of the workspace default lacks the hooks scope; make one that has it",
+  });
+  const wrong = `rp_live_${"x".repeat(32)}`;
+  await assert.rejects(options({ apiKey: wrong }), ({ message }) => {
+    assert.match(message, /Relay answered 401/);
+    return !message.includes(wrong);
+  });
+
+  const older = createServer((request, response) => {
+    const known = request.url === "/api/v1/event-types";
+    response.writeHead(known ? 200 : 404).end(known ? '[{"id": "a.b", "label": "B"}]' : '{"error": "not found"}');
+  });
+  older.listen(0, "127.0.0.1");
+  await once(older, "listening");
+  t.after(() => older.close());
+  const relayUrl = `http://127.0.0.1:${older.address().port}`;
+  assert.deepEqual(await options({ relayUrl }), [{ value: "a.b", label: "B" }], "a Relay that has no such answer yet");
 });
 
 test("an active source emits each event once, and one that is not has no hook", async (t) => {

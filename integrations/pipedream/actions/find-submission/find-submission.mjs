@@ -2,13 +2,10 @@
 
 import { connection, RelayError, request } from "../../relay.app.mjs";
 
-const PAGE_SIZE = 200;
-const PAGES = 25;
-
 export default {
   key: "relay-find-submission",
   name: "Find Submission",
-  description: "Find a submission by its ID, or a customer's newest among the newest 5,000, with its clips.",
+  description: "Find a submission by its ID, or the newest that matches, with its clips.",
   version: "0.1.0",
   type: "action",
   props: {
@@ -46,16 +43,9 @@ export default {
 };
 
 async function newest(action) {
-  const wanted = action.customerEmail?.trim().toLowerCase();
-  for (let page = 0; page < PAGES; page += 1) {
-    const query = { status: action.status, limit: PAGE_SIZE, offset: page * PAGE_SIZE };
-    const { submissions } = await request(action, "GET", "/v1/submissions", { query });
-    const match = submissions.find((one) => !wanted || one.customer_email === wanted);
-    if (match !== undefined || submissions.length < PAGE_SIZE) {
-      return match;
-    }
-  }
-  return undefined;
+  const query = { customer_email: action.customerEmail, status: action.status, limit: 1 };
+  const { submissions } = await request(action, "GET", "/v1/submissions", { query });
+  return submissions[0];
 }
 
 async function read(action, id) {

@@ -21,6 +21,7 @@ export default {
       description: "What to listen for.",
       reloadProps: true,
       async options() {
+        await checkScope(this);
         const types = await request(this, "GET", "/api/v1/event-types");
         return types.map(({ id, label }) => ({ value: id, label }));
       },
@@ -67,6 +68,19 @@ export default {
     this.http.respond({ status: 200 });
   },
 };
+
+/** Without this scope nothing could be subscribed: better said while the source is set up than when it is switched on. */
+async function checkScope(source) {
+  const key = await request(source, "GET", "/api/v1/key").catch((error) => {
+    if (error.status === 404) {
+      return undefined; // a Relay from before it told what a key may do
+    }
+    throw error;
+  });
+  if (key && !key.scopes.includes("hooks")) {
+    throw new RelayError(`this key of the workspace ${key.workspace} lacks the hooks scope; make one that has it`);
+  }
+}
 
 async function inputsOf(source) {
   return (await request(source, "GET", `/api/v1/event-types/${encodeURIComponent(source.eventType)}`)).inputs;
