@@ -12,7 +12,7 @@ from typing import Any
 SPREAD = "{{...}}"
 """The key whose value's members join the object it stands in."""
 
-_HOLE = re.compile(r"\{\{(.*?)\}\}")
+_HOLE = re.compile(r"\{\{((?:(?!\}\}).)*)\}\}")
 _TOKEN = re.compile(r"\s*(?:(?P<text>'[^']*')|(?P<number>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<mark>[=(),.\[\]]))")
 
 
@@ -140,10 +140,13 @@ def _to_collection(array: Any, key: str, value: str) -> dict[str, Any]:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "contains": lambda array, value: value in array,
     "if": _if,
     "ifempty": _if_empty,
+    "last": lambda array: array[-1],
     "min": min,
     "parseJSON": json.loads,
+    "split": str.split,
     "switch": _switch,
     "toCollection": _to_collection,
 }

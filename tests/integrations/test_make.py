@@ -77,10 +77,20 @@ def _fits(app: MakeApp, module: str, bundle: Any) -> None:
 
 async def test_a_connection_shows_where_it_leads(relay_process: Serve) -> None:
     app = MakeApp(APP, relay_process.session)
+    host = relay_process.url.removeprefix("http://")
 
-    assert await app.connect(baseUrl=relay_process.url, apiKey=KEY) == relay_process.url
+    assert await app.connect(baseUrl=relay_process.url, apiKey=KEY) == f"default on {host}"
     assert app.connection == {"baseUrl": relay_process.url, "apiKey": KEY}
     assert KEY not in app.log[0]
+
+
+async def test_a_connection_shows_that_its_key_may_not_subscribe(relay_process: Serve, tmp_path: Path) -> None:
+    app = MakeApp(APP, relay_process.session)
+    key = await key_for("submissions", tmp_path / "relay")
+
+    label = await app.connect(baseUrl=relay_process.url, apiKey=key)
+
+    assert label.startswith("default (this key lacks the hooks scope) on 127.0.0.1:")
 
 
 async def test_a_wrong_key_is_told_when_the_connection_is_saved(relay_process: Serve) -> None:
@@ -270,6 +280,9 @@ async def test_submissions_are_found(app: MakeApp) -> None:
     ]
     _fits(app, "searchSubmissions", found[0])
     assert await app.run("searchSubmissions", status="paid") == []
+    assert await app.run("searchSubmissions", customer_email="Bob@example.com") == [found[1]]
+    assert await app.run("searchSubmissions", customer_email="bob@example.com", status="paid") == []
+    assert await app.run("searchSubmissions", customer_email="nobody@example.com") == []
     [whole] = await app.run("getSubmission", id=found[0]["id"])
     _fits(app, "getSubmission", whole)
     assert whole["submission"] == found[0]
@@ -329,6 +342,7 @@ async def test_any_path_can_be_called(app: MakeApp) -> None:
     ("module", "parameters", "message"),
     [
         ("createInvitation", {"customer_email": "nobody"}, r"^\[400\] customer_email "),
+        ("searchSubmissions", {"customer_email": "nobody"}, r"^\[400\] customer_email "),
         ("getSubmission", {"id": "sub_unknown"}, r"^\[404\] [a-z]"),
         ("publishEvent", {"event_type": "a b", "payload": "{}", "idempotency_key": "1"}, r"^\[400\] type "),
         ("getDelivery", {"id": "01M4AT4QM8JER7KX7P94TCRYZA"}, r"^\[404\] \w"),

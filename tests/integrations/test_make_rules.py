@@ -58,7 +58,12 @@ MISTAKES = [
     (DETACH, "{{webhook.externalHookId}}", "{{webhook.id}}", "{{webhook.id}} names nothing"),
     (DETACH, '"DELETE"', '"GET"', "must DELETE"),
     (RECEIVE, "{{body}}", "{{payload}}", "payload is not known"),
-    ("connections/relay/relay.communication.iml.json", "{{body[1].id}}", "{{connection.apiKey}}", "is not known where"),
+    (
+        "connections/relay/relay.communication.iml.json",
+        "{{body.workspace}}",
+        "{{connection.apiKey}}",
+        "is not known where",
+    ),
     (BASE, "{{connection.apiKey}}", "{{connection.token}}", "{{connection.token}} names nothing"),
     (BASE, '"RateLimitError"', '"TooManyError"', "Make has no error type TooManyError"),
     (BASE, '"429"', '"4xx"', "4xx is not known there"),
