@@ -12,7 +12,7 @@ import pytest
 from relay.app import wall_clock
 from relay.core import ids
 from relay.core.errors import StartError
-from relay.core.model import Attempt, Delivery, DeliveryState, Event, Subscription
+from relay.core.model import Attempt, DeadReason, Delivery, DeliveryState, Event, Subscription
 from relay.store import deliveries, subscriptions, workspaces
 from tests.conftest import Relay, StartRelay
 from tests.receiver import Receiver
@@ -310,4 +310,4 @@ async def test_what_is_claimed_for_a_subscription_that_another_process_ends_does
         while relay.server.engine.under_way:
             await asyncio.sleep(0.05)
     assert len(receiver.received("/hook")) == 33
-    assert sorted({one.dead_reason for one in found if one.state is DeliveryState.DEAD}) == ["unsubscribed"]
+    assert {one.dead_reason for one in found if one.state is DeliveryState.DEAD} == {DeadReason.UNSUBSCRIBED}
