@@ -44,6 +44,13 @@ export const submission: Resource = {
 			displayOptions: { show: { resource: ['submission'], operation: ['getAll'] } },
 			options: [
 				{
+					displayName: 'Customer Email',
+					name: 'customer_email',
+					type: 'string',
+					default: '',
+					placeholder: 'dana@example.com',
+				},
+				{
 					displayName: 'Status',
 					name: 'status',
 					type: 'options',
