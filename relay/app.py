@@ -16,6 +16,7 @@ from aiohttp import web
 
 from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
+from relay.core.conditions import Change, Conditions
 from relay.core.errors import StartError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.core.model import DeliveryState
@@ -40,7 +41,7 @@ from relay.web.body import MAX_BODY_BYTES
 from relay.web.metrics import Metrics
 from relay.web.middleware import register
 from relay.web.watchdog import watched_runner
-from relay.web.wiring import CATALOGUE, CLOCK, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
+from relay.web.wiring import CATALOGUE, CLOCK, CONDITIONS, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
 
 APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 """Every API that is served. A new one is a folder, and its name here."""
@@ -103,6 +104,7 @@ async def running(
     Raises StartError with one line when it cannot start.
     """
     catalogue = Catalogue.load(settings.sample_events)
+    conditions = Conditions(time.monotonic, _tell)
     async with contextlib.AsyncExitStack() as stack:
         database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
         await _check_secrets(database, secrets)
@@ -117,7 +119,7 @@ async def running(
             app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS]
         )
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
-        app[CATALOGUE], app[GUARD] = catalogue, guard
+        app[CATALOGUE], app[GUARD], app[CONDITIONS] = catalogue, guard, conditions
         wires, trust = wires_of(settings), trusting_context()
         resolver = Resolver() if resolver is None else resolver
         farewells = Farewells(
@@ -208,6 +210,14 @@ def _url_of(listener: socket.socket) -> str:
     if ":" in host:
         host = f"[{host}]"
     return f"http://{host}:{port}"
+
+
+def _tell(change: Change) -> None:
+    condition, detail, lasted_s = change
+    if lasted_s is None:
+        log.error(condition.words, detail=detail, next=condition.advice)
+    else:
+        log.info("%s: over", condition.words, lasted_s=round(lasted_s))
 
 
 def _count(metrics: Metrics, batch: Sequence[Settled]) -> None:

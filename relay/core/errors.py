@@ -9,6 +9,7 @@
     ├── NotFound            no such thing in this workspace
     ├── Conflict            the thing exists, but not in a state that allows this
     ├── RateLimited         too many requests; carries `retry_after_s`
+    ├── NotSent             nothing was sent, for a reason of our own; never charged to a receiver
     ├── StoreError          the database could not do it; nothing was changed
     │   ├── StoreBusy       another process holds the database, or too much is waiting: try again
     │   ├── StoreFull       no room left on the disk
@@ -23,6 +24,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+
+from relay.core.conditions import Condition
 
 
 class RelayError(Exception):
@@ -93,6 +96,14 @@ class RateLimited(RelayError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class NotSent(RelayError):
+    """Nothing was sent, and the receiver had no part in it: nothing counts, nothing is used up, it is tried again."""
+
+    def __init__(self, message: str, *, condition: Condition) -> None:
+        super().__init__(message)
+        self.condition = condition
 
 
 class StoreError(RelayError):

@@ -9,6 +9,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from relay.catalogue import Catalogue
+    from relay.core.conditions import Conditions
     from relay.delivery.engine import Engine
     from relay.delivery.guard import Guard
     from relay.settings import Settings
@@ -28,4 +29,5 @@ GUARD: web.AppKey[Guard] = web.AppKey("guard")
 SECRETS: web.AppKey[Secrets] = web.AppKey("secrets")
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 APIS: web.AppKey[tuple[Api, ...]] = web.AppKey("apis")
+CONDITIONS: web.AppKey[Conditions] = web.AppKey("conditions")
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
