@@ -125,7 +125,12 @@ async def running(
         farewells = Farewells(
             database,
             clock,
-            Poster(DeletingGuard(guard.allowed, guard.own_addresses), resolver=resolver, ssl_context=trust),
+            Poster(
+                DeletingGuard(guard.allowed, guard.own_addresses),
+                resolver=resolver,
+                ssl_context=trust,
+                conditions=conditions,
+            ),
             wires[rest_hooks.API.name].retry,
             settings.delivery_timeout,
         )
@@ -134,7 +139,7 @@ async def running(
             database,
             clock,
             secrets,
-            Poster(guard, resolver=resolver, ssl_context=trust),
+            Poster(guard, resolver=resolver, ssl_context=trust, conditions=conditions),
             wires,
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,

@@ -16,6 +16,14 @@ class Condition(Enum):
     LOCKED = ("database locked", "close the other program that holds the database", True)
     MOVED = ("database file gone", "put the file back, or stop the server and restore a backup", True)
     DESCRIPTORS_SHORT = ("descriptors short", "raise the limit of open files (ulimit -n, LimitNOFILE=)", True)
+    MEMORY_SHORT = ("memory short", "give this machine more memory, or lower RELAY_DELIVERY_CONCURRENCY", True)
+    THREADS_SHORT = ("threads short", "raise the limit of processes and threads (ulimit -u, TasksMax=)", True)
+    PORTS_SHORT = ("local ports used up", "widen net.ipv4.ip_local_port_range, or add an address", False)
+    LOOKUPS_BUSY = (
+        "look-ups of names wait",
+        "look at the name servers of this machine (/etc/resolv.conf): too many look-ups take too long",
+        False,
+    )
     SECRET_UNREADABLE = (
         "signing secret unreadable",
         "put the key it was sealed with back into RELAY_SECRET_KEY",

@@ -193,6 +193,8 @@ class SignedRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timeout_s: float
+    owner_id: str
+    """Whose it is, most often a workspace: a connection that was kept is used for the same owner only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from relay.core.errors import TargetError
+from relay.core.errors import NotSent, TargetError
 from relay.core.model import DeadReason, DeliveryState, SignedRequest
 from relay.core.retry import RetryPolicy, judge
 from relay.delivery.guard import Guard
@@ -23,6 +23,8 @@ from relay.store import farewells
 from relay.store.database import Database
 
 LOOK_S = 2.0
+PUT_BACK_MS = 10_000
+"""How long to wait when this machine could not send."""
 HOST = "hooks.zapier.com"
 """Whose catch URLs, and those of the hosts below it, take a farewell."""
 
@@ -65,13 +67,21 @@ class Farewells:
             return
         waits_s = self._policy.schedule_s
         while (claimed := await self._database.write(farewells.claim(self._clock(), waits_s))) is not None:
-            await self._say(claimed)
+            try:
+                await self._say(claimed)
+            except NotSent:
+                # Nobody was asked, so no try is used up; the others would not be sent either.
+                until_ms = self._clock() + PUT_BACK_MS
+                await self._database.write(farewells.put_back(claimed.target_url, until_ms))
+                return
 
     async def close(self) -> None:
         await self._sender.close()
 
     async def _say(self, farewell: farewells.Farewell) -> None:
-        outcome = await self._sender.post(SignedRequest(farewell.target_url, (), b"", self._timeout_s))
+        # Whose hook it was is not known any more; nobody else has anything of this one.
+        owner_id = farewell.subscription_id
+        outcome = await self._sender.post(SignedRequest(farewell.target_url, (), b"", self._timeout_s, owner_id))
         spread = random.uniform(-1, 1)  # noqa: S311 - jitter is no secret
         verdict = judge(outcome, self._policy, attempt=farewell.attempts_made, now_ms=self._clock(), spread=spread)
         if verdict.retry_at_ms is not None:

@@ -34,7 +34,8 @@ class Signer:
             ("webhook-timestamp", str(signing.timestamp_s)),
             ("webhook-signature", standard(signing.secrets, claimed.id, signing.timestamp_s, signing.body)),
         )
-        request = SignedRequest(claimed.subscription.target_url, headers, signing.body, self._timeout_s)
+        owner_id = claimed.subscription.workspace_id
+        request = SignedRequest(claimed.subscription.target_url, headers, signing.body, self._timeout_s, owner_id)
         # The log keeps one signature, in the documented form, also while a rotated secret signs beside the new one.
         if len(signing.secrets) > 1:
             signature = wire.signature(replace(signing, secrets=signing.secrets[-1:]))

@@ -62,6 +62,12 @@ def put_off(target_url: str, until_ms: int) -> Steps[None]:
 
 
 @work
+def put_back(target_url: str, until_ms: int) -> Steps[None]:
+    """The try that was claimed was not made: say it then."""
+    yield statement("farewell_put_back", target_url=target_url, next_attempt_at=until_ms)
+
+
+@work
 def done(target_url: str) -> Steps[None]:
     """It was said, or never can be."""
     yield statement("farewell_done", target_url=target_url)

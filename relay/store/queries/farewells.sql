@@ -19,5 +19,9 @@ RETURNING *;
 -- name: farewell_put_off
 UPDATE farewells SET next_attempt_at = :next_attempt_at WHERE target_url = :target_url;
 
+-- name: farewell_put_back
+UPDATE farewells SET attempts_made = attempts_made - 1, next_attempt_at = :next_attempt_at
+WHERE target_url = :target_url AND attempts_made > 0;
+
 -- name: farewell_done
 DELETE FROM farewells WHERE target_url = :target_url;
