@@ -74,6 +74,7 @@ def _claimed(row: Row, subscription: Subscription) -> Claimed:
         event_type=row["event_type"],
         body_number=row["body_number"],
         body=row["body"],
+        body_chars=row["body_chars"],
         attempts_made=row["attempts_made"],
         schedule_base=row["schedule_base"],
         created_at_ms=row["created_at"],

@@ -16,13 +16,14 @@ from relay.core.errors import StoreError
 from relay.core.model import Attempt, Claimed, DeliveryState, ErrorCode, Outcome
 from relay.core.retry import judge
 from relay.core.wire import Wire
+from relay.delivery.bodies import Bodies
 from relay.delivery.claim import Wanted, claim
 from relay.delivery.lanes import Lane
 from relay.delivery.post import Poster
 from relay.delivery.schedule import LANES_PER_CLAIM, Schedule
 from relay.delivery.settle import Settled, Settler
 from relay.delivery.sign import Signer
-from relay.store import deliveries, events, subscriptions
+from relay.store import deliveries, subscriptions
 from relay.store.database import Database
 from relay.store.failpoint import failpoint
 
@@ -52,6 +53,7 @@ class Drain:
         self._poster = poster
         self._settler = settler
         self._schedule = Schedule(concurrency, clock)
+        self._bodies = Bodies(database)
         self._versions: dict[str, int] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -170,9 +172,7 @@ class Drain:
         attempted_at_ms = self._clock()
         signature = ""
         try:
-            body = claimed.body
-            if body is None:
-                body = await self._database.read(events.body(claimed.event_id, claimed.body_number))
+            body = await self._bodies.take(claimed)
             request, signature = self._signer.sign(claimed, body, attempted_at_ms)
             outcome = await self._poster.post(request)
         except StoreError as error:
@@ -186,6 +186,7 @@ class Drain:
             outcome = Outcome(status=None, error_code=ErrorCode.SIGNING_ERROR, latency_ms=0)
         finally:
             self._schedule.ended(lane, claimed)
+            self._bodies.release(claimed)
         failpoint("before-record")
         policy = self._wires[claimed.subscription.api].retry
         number = claimed.attempts_made + 1

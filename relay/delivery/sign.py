@@ -19,13 +19,13 @@ class Signer:
         self._secrets = secrets
         self._timeout_s = timeout_s
 
-    def sign(self, claimed: Claimed, body: str, now_ms: int) -> tuple[SignedRequest, str]:
+    def sign(self, claimed: Claimed, body: bytes, now_ms: int) -> tuple[SignedRequest, str]:
         """The request of the next attempt, and the signature that is kept with it.
 
         Raises StartError when the signing secret cannot be opened.
         """
         wire = self._wires[claimed.subscription.api]
-        signing = Signing(now_ms // 1000, body.encode(), self._valid_secrets(claimed.subscription, now_ms))
+        signing = Signing(now_ms // 1000, body, self._valid_secrets(claimed.subscription, now_ms))
         signature = wire.signature(signing)
         headers = (
             ("Content-Type", "application/json"),

@@ -76,7 +76,7 @@ async def test_an_answer_before_the_request_is_out_ends_the_connection(receiver:
 
 @contextlib.contextmanager
 def threaded_trap(after_s: float, extra: bytes) -> Iterator[tuple[str, list[int]]]:
-    """A receiver in a thread: it says more after its first answer, also while the event loop of the test stands still."""
+    """A receiver in a thread, which says more after its first answer also while the event loop stands still."""
     requests: list[int] = []
 
     def serve(connection: socket.socket, number: int) -> None:
