@@ -121,7 +121,8 @@ def test_an_answer_without_a_body_is_exact(head: bytes) -> None:
 @pytest.mark.parametrize(
     "text",
     [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ready\r\n", b"<html>", b"HTTP/1.1 20\r\n", b"HTTP/1.1 2000 OK\r\n",
-     b"HTTP 200\n", b"HTTP/1.1 099 OK\r\n", b"HTTP/1.1 OK\r\n", b"HTTPS/1.1 200 OK\r\n", b" HTTP/1.1 200 OK\r\n", b"\0"],
+     b"HTTP 200\n", b"HTTP/1.1 099 OK\r\n", b"HTTP/1.1 OK\r\n", b"HTTPS/1.1 200 OK\r\n",
+     b" HTTP/1.1 200 OK\r\n", b"\0"],
 )  # fmt: skip
 def test_what_is_no_http_is_noticed_with_its_first_line(text: bytes) -> None:
     for pieces in in_pieces(text):
@@ -171,7 +172,8 @@ def test_a_flood_before_any_status_ends(piece: bytes) -> None:
 @pytest.mark.parametrize(
     ("head", "piece"),
     [(OK + b"\r\n", b"x" * 100), (OK + b"Content-Length: 999999999999999999999\r\n\r\n", b"x"),
-     (OK + CHUNKED + b"\r\n", b"1"), (OK + CHUNKED + b"\r\n0\r\n", b"X: y\r\n"), (OK + CHUNKED + b"\r\n", b"1\r\nx\r\n")],
+     (OK + CHUNKED + b"\r\n", b"1"), (OK + CHUNKED + b"\r\n0\r\n", b"X: y\r\n"),
+     (OK + CHUNKED + b"\r\n", b"1\r\nx\r\n")],
 )  # fmt: skip
 def test_a_body_without_an_end_is_cut(head: bytes, piece: bytes) -> None:
     reader = read(head)
