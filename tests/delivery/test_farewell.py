@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -150,6 +151,29 @@ async def test_after_a_failure_it_comes_again(world: World, opened: Open, receiv
     await saying.say_due()
     assert [request.path for request in receiver.received()] == ["/hook", "/hook"]
     assert await world.is_forgotten()
+
+
+async def test_what_this_machine_could_not_send_uses_up_no_try(world: World, receiver: Receiver) -> None:
+    """However long that lasts; it is said as soon as it can be."""
+    answers: list[Callable[[], list[str]]] = [no_descriptor] * 10 + [lambda: ["127.0.0.1"]]
+    sender = Poster(
+        DeletingGuard(Allowed.parse(f"127.0.0.1,{ZAPIER}")),
+        resolver=Resolver(lambda host: answers.pop(0)(), threads=1),
+    )
+    saying = Farewells(world.database, lambda: world.now_ms, sender, POLICY, timeout_s=0.5)
+    await world.ended(receiver.url("/ok", host=ZAPIER))
+    for _ in range(11):
+        assert receiver.received() == []
+        await saying.say_due()
+        await saying.say_due()
+        world.now_ms += 10_000
+    assert len(receiver.received()) == 1
+    assert await world.is_forgotten()
+    await saying.close()
+
+
+def no_descriptor() -> list[str]:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 async def test_410_is_an_answer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -200,6 +201,8 @@ async def test_whatever_is_trusted_ends_a_chain(
     file = tmp_path / "trusted.pem"
     TRUSTED[trusted].write_to_path(file)
     if in_folder:
+        if shutil.which("openssl") is None:
+            pytest.skip("the openssl command names the certificates of a folder, and it is not here")
         folders = [tmp_path / "empty", tmp_path / "trusted"]
         for folder in folders:
             folder.mkdir()
