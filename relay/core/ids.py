@@ -18,7 +18,7 @@ def _base32(value: int, pairs: int) -> str:
 
 
 def _time_of_ulid(at_ms: int) -> int:
-    """The nearest time that a ULID can hold. Cut off to its bits, one before 1970 would be one that is still to come."""
+    """The nearest time that a ULID can hold. Cut off to its bits, one before 1970 would be one yet to come."""
     return min(max(at_ms, 0), _LAST_MS)
 
 

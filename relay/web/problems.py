@@ -17,6 +17,7 @@ _STATUSES: tuple[tuple[type[errors.RelayError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.RateLimited, 429),
+    (errors.NotSent, 503),
     (errors.StoreBusy, 503),
     (errors.StoreFull, 503),
     (errors.StoreReadOnly, 503),

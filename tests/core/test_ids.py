@@ -73,7 +73,7 @@ def test_a_prefixed_id_says_what_it_names() -> None:
 def test_the_floor_of_any_time_is_below_what_is_made_after_it_and_above_what_was_made_before(
     floor_ms: int, made_ms: int
 ) -> None:
-    """Also of a time before 1970, as a retention of a hundred years asks for, and of one beyond what a ULID can hold."""
+    """Also of a time before 1970, as a retention of a hundred years asks for, and of one no ULID can hold."""
     floor, made = ulid_floor(floor_ms), UlidClock().next(made_ms)
     assert re.fullmatch(rf"[0-7][{CROCKFORD}]{{25}}", floor)
     assert (made < floor) == (made_ms < min(floor_ms, 2**48 - 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from relay.delivery.schedule import HELD_LIMIT, Schedule
 from relay.delivery.slots import QUICK_S, SLOW_FACTOR, Room, Standing
 from relay.store.deliveries import Waiting
 
+HOUR_MS = 3_600_000
+TEN_YEARS_MS = 3652 * 24 * HOUR_MS
 POLICY = RetryPolicy(
     schedule_s=(30, 60), client_errors_are_final=False, switch_off_after=25, switch_off_to=SubscriptionState.DISABLED
 )
@@ -36,7 +39,7 @@ class Day:
     def __init__(self, concurrency: int = 16) -> None:
         self.now_ms = 1_000_000
         self.now_s = 0.0
-        self.schedule = Schedule(concurrency, lambda: self.now_ms)
+        self.schedule = Schedule(concurrency, lambda: self.now_ms, lambda: self.now_s)
         self.subscriptions: dict[str, Subscription] = {}
         self.queues: dict[str, list[str]] = {}
         self.on_the_wire: list[tuple[Lane, Claimed]] = []
@@ -287,8 +290,55 @@ def test_a_wall_clock_that_steps_back_does_not_stop_the_engines_time() -> None:
     before_ms = day.schedule.now()
     day.now_ms -= 3_600_000
     assert day.schedule.now() == before_ms
-    day.now_ms += 5
-    assert day.schedule.now() == before_ms + 5
+    day.wait(5)
+    assert day.schedule.now() == before_ms + 5_000
+    assert day.schedule.behind_ms() == 3_600_000
+    day.schedule.set_back(3_600_000)
+    assert day.schedule.now() == day.now_ms
+
+
+@pytest.mark.parametrize("steps_ms", [(HOUR_MS, -HOUR_MS), (-HOUR_MS, HOUR_MS), (TEN_YEARS_MS, -TEN_YEARS_MS)])
+def test_after_a_step_forth_and_back_the_engines_time_is_right_again(steps_ms: tuple[int, ...]) -> None:
+    day = Day()
+    for step_ms in steps_ms:
+        day.now_ms += step_ms
+        day.schedule.now()
+        day.wait(1)
+    assert day.schedule.now() == day.now_ms
+
+
+@given(st.lists(st.tuples(st.integers(-10_000_000, 10_000_000), st.integers(0, 600), st.booleans()), max_size=20))
+def test_however_the_clock_is_set_what_was_put_off_is_sent_when_its_time_has_passed(
+    steps: list[tuple[int, int, bool]],
+) -> None:
+    """A failed target gets its pause; whatever the clock does meanwhile, it is asked again when that has passed."""
+    day = Day()
+    day.now_ms = 1_700_000_000_000
+    day.schedule.set_back(0)
+    day.publish("down", 5)
+    for step_ms, wait_s, obey in steps:
+        day.send()
+        day.answer(well=False)
+        day.now_ms += step_ms
+        day.wait(wait_s)
+        if obey and (by_ms := day.schedule.behind_ms()):
+            day.schedule.set_back(by_ms)
+    if by_ms := day.schedule.behind_ms():
+        day.schedule.set_back(by_ms)
+    day.wait(POLICY.schedule_s[0] + 1)
+    assert len(day.send()) + len(day.on_the_wire) >= 1
+
+
+def test_the_pace_and_the_pause_of_a_target_are_set_back_with_the_clock() -> None:
+    day = Day()
+    day.publish("zap", 3, target_url="https://hooks.zapier.com/hooks/catch/1/a")
+    day.now_ms += HOUR_MS
+    assert len(day.send()) == 1
+    day.answer()
+    day.now_ms -= HOUR_MS
+    day.schedule.set_back(day.schedule.behind_ms())
+    day.wait(0.05)
+    assert len(day.send()) == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 5), st.booleans()), max_size=60))
