@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.core.model import Claimed, Subscription, SubscriptionState
 from relay.core.retry import RetryPolicy
 from relay.delivery.claim import Found
-from relay.delivery.lanes import Lane
+from relay.delivery.lanes import NEVER_MS, SPARE_TIMERS, Lane, Timers
 from relay.delivery.schedule import HELD_LIMIT, Schedule
 from relay.delivery.slots import QUICK_S, SLOW_FACTOR, Room, Standing
 from relay.store.deliveries import Waiting
@@ -339,6 +339,87 @@ def test_the_pace_and_the_pause_of_a_target_are_set_back_with_the_clock() -> Non
     day.schedule.set_back(day.schedule.behind_ms())
     day.wait(0.05)
     assert len(day.send()) == 1
+
+
+def test_timers_of_a_paced_lane_with_a_late_retry_do_not_gather() -> None:
+    """Each request that its pace holds up sets a time earlier than that of the retry, which has its own already."""
+    day = Day()
+    day.prove("zap", target_url="https://hooks.zapier.com/hooks/catch/1/a")
+    retry_at_ms, highest = day.now_ms + 6 * HOUR_MS, 0
+    for _ in range(10_000):
+        day.store("zap", 2)
+        day.schedule.due("zap", 0)
+        for _ in range(2):
+            assert len(day.send()) == 1
+            for lane, claimed in day.on_the_wire:
+                day.schedule.ended(lane, claimed)
+                day.schedule.succeeded(lane)
+                lane.held.discard(claimed.id)
+                day.queues["zap"].remove(claimed.id)
+                day.schedule.due("zap", retry_at_ms)
+            day.on_the_wire.clear()
+            day.wait(0.05)
+        highest = max(highest, len(day.schedule._timers))
+    assert highest <= 2 + SPARE_TIMERS
+
+
+def test_timers_of_lanes_that_were_emptied_by_hand_do_not_gather() -> None:
+    """A retry that was hours away is made by hand, and the lane is let go; the next failure makes another."""
+    day = Day()
+    for _ in range(1_000):
+        day.publish("a")
+        day.send()
+        for lane, claimed in day.on_the_wire:
+            day.schedule.ended(lane, claimed)
+            day.schedule.put_back(lane, claimed, day.now_ms + 6 * HOUR_MS)
+            day.queues["a"].remove(claimed.id)
+        day.on_the_wire.clear()
+        day.schedule.due("a", 0)
+        day.send()  # nothing waits any more
+        day.wait(1)
+    assert len(day.schedule._timers) <= 2 + SPARE_TIMERS
+    assert len(day.schedule._lanes) <= 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 50), st.booleans()), max_size=300))
+def test_a_lane_is_looked_at_at_the_earliest_time_it_was_given_and_once(steps: list[tuple[int, int, bool]]) -> None:
+    timers, now_ms = Timers(), 0
+    lanes = [Lane("the same", 1) for _ in range(5)]  # lanes have no order, also when they fall due together
+    wanted: dict[int, int] = {}
+    for number, after_ms, look in steps:
+        timers.at(lanes[number], now_ms + after_ms)
+        wanted[number] = min(wanted.get(number, NEVER_MS), now_ms + after_ms)
+        if look:
+            now_ms += 10
+            due = {number for number, at_ms in wanted.items() if at_ms <= now_ms}
+            assert sorted(map(lanes.index, timers.take_due(now_ms))) == sorted(due)
+            wanted = {number: at_ms for number, at_ms in wanted.items() if number not in due}
+        assert len(timers) <= 2 * len(lanes) + SPARE_TIMERS
+    assert timers.next_at_ms() <= min(wanted.values(), default=NEVER_MS)
+
+
+def test_what_a_long_day_leaves_in_memory_has_a_bound() -> None:
+    """Subscriptions come and go, answer and fail; once all is sent nothing is left of them but who answers."""
+    day = Day()
+    for number in range(300):
+        name, workspace = f"s-{number}", f"ws-{number % 50}"
+        day.publish(name, 3, workspace=workspace)
+        for _ in range(4):
+            day.send()
+            day.answer(well=number % 3 > 0)
+            day.wait(0.5)
+    day.wait(60)
+    while any(day.queues.values()):
+        day.send()
+        day.answer()
+        day.wait(60)
+    day.send()
+    schedule = day.schedule
+    assert (len(schedule._lanes), len(schedule._slots._quick_since)) == (0, 0)
+    assert schedule._waiting._all._by_workspace == schedule._slots._slow._by_workspace == {}
+    assert not schedule._ready
+    assert not schedule._hungry
+    assert len(schedule._timers) <= SPARE_TIMERS
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 5), st.booleans()), max_size=60))
