@@ -285,6 +285,29 @@ def test_after_forgetting_nothing_claimed_before_is_sent() -> None:
     assert day.send() == []
 
 
+def test_a_lane_of_which_nothing_can_be_sent_is_left_alone_longer_and_longer_and_up_to_a_minute() -> None:
+    """What was under way together met the same once."""
+    day = Day()
+    day.prove("sealed")
+    day.publish("sealed", 10)
+    for pause_s in (1, 2, 4, 8, 16, 32, 60, 60):
+        assert len(day.send()) == 4
+        for lane, claimed in day.on_the_wire:
+            day.schedule.ended(lane, claimed)
+            day.schedule.hindered(lane, claimed)
+        day.on_the_wire.clear()
+        day.wait(pause_s - 0.01)
+        assert day.send() == [], pause_s
+        day.wait(0.01)
+    day.send()
+    [(lane, claimed), *_] = day.on_the_wire
+    day.schedule.ended(lane, claimed)
+    day.schedule.hindered(lane, claimed)
+    assert day.send() == []
+    day.schedule.forget("sealed")
+    assert day.send(), "what has changed is tried at once"
+
+
 def test_a_wall_clock_that_steps_back_does_not_stop_the_engines_time() -> None:
     day = Day()
     before_ms = day.schedule.now()
