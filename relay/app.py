@@ -6,7 +6,7 @@ import contextlib
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -21,6 +21,7 @@ from relay.core.errors import StartError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.core.model import DeliveryState
 from relay.core.wire import Wire
+from relay.delivery.clocks import TrustedClock, uptime_s
 from relay.delivery.engine import Engine
 from relay.delivery.farewell import DeletingGuard, Farewells
 from relay.delivery.guard import Allowed, Guard
@@ -41,7 +42,19 @@ from relay.web.body import MAX_BODY_BYTES
 from relay.web.metrics import Metrics
 from relay.web.middleware import register
 from relay.web.watchdog import watched_runner
-from relay.web.wiring import CATALOGUE, CLOCK, CONDITIONS, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
+from relay.web.wiring import (
+    CATALOGUE,
+    CLOCK,
+    CONDITIONS,
+    DATABASE,
+    ENGINE,
+    GUARD,
+    METRICS,
+    SECRETS,
+    SETTINGS,
+    TRUSTED_CLOCK,
+    Clock,
+)
 
 APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 """Every API that is served. A new one is a folder, and its name here."""
@@ -97,10 +110,15 @@ def _make_folder(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, clock: Clock = wall_clock, resolver: Resolver | None = None
+    settings: Settings,
+    *,
+    clock: Clock = wall_clock,
+    uptime: Callable[[], float] = uptime_s,
+    resolver: Resolver | None = None,
 ) -> AsyncIterator[Running]:
     """Serve until the block ends: then requests that are under way finish, and everything is closed.
 
+    `uptime` gives seconds that never go back; it tells whether the clock has jumped.
     Raises StartError with one line when it cannot start.
     """
     catalogue = Catalogue.load(settings.sample_events)
@@ -120,6 +138,8 @@ async def running(
         )
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD], app[CONDITIONS] = catalogue, guard, conditions
+        trusted = TrustedClock(clock, uptime, conditions)
+        app[TRUSTED_CLOCK] = trusted
         wires, trust = wires_of(settings), trusting_context()
         resolver = Resolver() if resolver is None else resolver
         farewells = Farewells(
@@ -144,15 +164,18 @@ async def running(
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
+            conditions=conditions,
+            trusted=trusted,
             chores=[
                 farewells.chore,
-                removal_chore(database, clock),
+                removal_chore(database, trusted),
                 *testimonials.mount(app, url),
                 *chain.from_iterable(api.mount(app) for api in APIS if api.mount),
             ],
         )
         app[ENGINE] = engine
         engine.on_settled(lambda batch: _count(app[METRICS], batch))
+        engine.on_fault(lambda where: app[METRICS].faulted(where.value))
         stack.push_async_callback(engine.stop)
         runner = watched_runner(app)
         stack.push_async_callback(runner.cleanup)

@@ -16,6 +16,7 @@ import uvloop
 
 from relay.app import Running, running, wall_clock
 from relay.core.keys import DEFAULT_SCOPES, new_key
+from relay.delivery.clocks import uptime_s
 from relay.settings import load_settings
 from relay.store import workspaces
 from tests.receiver import Receiver
@@ -88,7 +89,7 @@ def start_relay(tmp_path: Path) -> StartRelay:
 
     @contextlib.asynccontextmanager
     async def start(clock: Callable[[], int] = wall_clock, **flags: Any) -> AsyncIterator[Relay]:
-        resolver = flags.pop("resolver", None)
+        resolver, uptime = flags.pop("resolver", None), flags.pop("uptime", uptime_s)
         settings = load_settings(
             **{
                 "port": 0,
@@ -100,7 +101,7 @@ def start_relay(tmp_path: Path) -> StartRelay:
             }
         )
         async with (
-            running(settings, clock=clock, resolver=resolver) as server,
+            running(settings, clock=clock, uptime=uptime, resolver=resolver) as server,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
             yield Relay(server, session)

@@ -13,7 +13,7 @@ from relay.core.errors import StoreError
 from relay.store import workspaces
 from relay.web.body import json_response
 from relay.web.operation import PUBLIC, Operation
-from relay.web.wiring import DATABASE, ENGINE, METRICS
+from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, METRICS
 
 _READ_TIMEOUT_S = 2.0
 
@@ -34,7 +34,7 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """`readyz`: 200 when events can be taken and are being delivered, else 503 with what is amiss."""
+    """`readyz`: 200 when events can be taken and are being delivered, else 503; both with what is amiss."""
     reasons = []
     try:
         async with asyncio.timeout(_READ_TIMEOUT_S):
@@ -47,8 +47,12 @@ async def readyz(request: web.Request) -> web.Response:
         reasons.append("the database cannot be written")
     if not request.app[ENGINE].running:
         reasons.append("deliveries are not being sent")
+    amiss = request.app[CONDITIONS].current
+    reasons += [condition.words for condition in amiss if condition.not_ready]
     if reasons:
         return json_response({"status": "not ready", "reasons": reasons}, 503)
+    if amiss:
+        return json_response({"status": "ready", "reasons": [condition.words for condition in amiss]})
     return json_response({"status": "ready"})
 
 

@@ -37,6 +37,12 @@ class Metrics:
             registry=self.registry,
         )
         self._under_way = Gauge("relay_deliveries_under_way", "Requests on the wire.", registry=self.registry)
+        self._faults = Counter(
+            "relay_faults",
+            "Errors of Relay's own while it delivers, by what it was at: claiming, sending, recording or telling.",
+            ("at",),
+            registry=self.registry,
+        )
         self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._delivery_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
@@ -68,6 +74,10 @@ class Metrics:
     def under_way(self, count: int) -> None:
         """So many requests to receivers are on the wire now."""
         self._under_way.set(count)
+
+    def faulted(self, at: str) -> None:
+        """An error of Relay's own happened while it delivered; `at` is claiming, sending, recording or telling."""
+        self._faults.labels(at).inc()
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

@@ -10,6 +10,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from relay.catalogue import Catalogue
     from relay.core.conditions import Conditions
+    from relay.delivery.clocks import TrustedClock
     from relay.delivery.engine import Engine
     from relay.delivery.guard import Guard
     from relay.settings import Settings
@@ -23,6 +24,8 @@ Clock = Callable[[], int]
 
 DATABASE: web.AppKey[Database] = web.AppKey("database")
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
+TRUSTED_CLOCK: web.AppKey[TrustedClock] = web.AppKey("trusted_clock")
+"""What is deleted is deleted by this one: it does not believe a clock that has jumped."""
 ENGINE: web.AppKey[Engine] = web.AppKey("engine")
 CATALOGUE: web.AppKey[Catalogue] = web.AppKey("catalogue")
 GUARD: web.AppKey[Guard] = web.AppKey("guard")

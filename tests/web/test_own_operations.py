@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relay import __version__
+from relay.core.conditions import Condition
 from tests.web.toy_site import Site
 
 
@@ -18,6 +19,23 @@ async def test_readiness_follows_the_engine_and_the_database(site: Site) -> None
     async with site.http.get(f"{site.url}/readyz") as answer:
         assert answer.status == 503
         assert (await answer.json())["reasons"] == ["deliveries are not being sent"]
+
+
+async def test_readiness_says_what_is_wrong_with_the_installation(site: Site) -> None:
+    """Also what does not keep it from its work."""
+    site.conditions.begin(Condition.SECRET_UNREADABLE)
+    async with site.http.get(f"{site.url}/readyz") as answer:
+        assert (answer.status, await answer.json()) == (
+            200,
+            {"status": "ready", "reasons": ["signing secret unreadable"]},
+        )
+    site.conditions.begin(Condition.DESCRIPTORS_SHORT)
+    async with site.http.get(f"{site.url}/readyz") as answer:
+        assert (answer.status, (await answer.json())["reasons"]) == (503, ["descriptors short"])
+    for condition in Condition:
+        site.conditions.end(condition)
+    async with site.http.get(f"{site.url}/readyz") as answer:
+        assert (answer.status, await answer.json()) == (200, {"status": "ready"})
 
 
 async def test_metrics_count_requests_by_operation_and_never_by_path(site: Site) -> None:

@@ -51,8 +51,8 @@ def mount(app: web.Application) -> list[Chore]:
     # Before the server waits for its requests to end: an open stream is one.
     app.on_shutdown.append(close_streams)
     return [
-        Chore("recover-deliveries", RECOVERY_TICK_S, partial(recovery.advance, app)),
-        Chore("sweep-sandboxes", SANDBOX_TICK_S, partial(sandbox.sweep, app)),
+        Chore("recover-deliveries", RECOVERY_TICK_S, partial(recovery.advance, app), may_be_cut=True),
+        Chore("sweep-sandboxes", SANDBOX_TICK_S, partial(sandbox.sweep, app), may_be_cut=True),
     ]
 
 

@@ -38,7 +38,16 @@ WHERE id = :id AND state = 'sending';
 -- name: email_abandon
 UPDATE emails
 SET state = 'unknown', claimed_at = NULL, completed_at = :now, last_error = 'Relay stopped while this was being sent'
-WHERE state = 'sending' AND claimed_at <= :claimed_before;
+WHERE state = 'sending' AND (claimed_at <= :claimed_before OR claimed_at > :now);
+
+-- name: email_put_back
+UPDATE emails
+SET state = 'queued', next_attempt_at = :now, claimed_at = NULL, attempts_made = attempts_made - 1
+WHERE id = :id AND state = 'sending';
+
+-- name: email_set_back
+UPDATE emails SET next_attempt_at = CASE WHEN next_attempt_at <= :was THEN :now ELSE next_attempt_at - :by END
+WHERE state = 'queued' AND next_attempt_at > :now;
 
 -- name: email_of_invitation
 SELECT * FROM emails WHERE invitation_id = :invitation_id;

@@ -8,12 +8,12 @@ from email.utils import parseaddr
 
 import structlog
 
+from relay.core.conditions import Condition, Conditions
+from relay.delivery.clocks import StepBack
 from relay.producers.testimonials import letter, mail, smtp
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.mail import MailOutcome, MailState
 from relay.store.database import Database
-
-CLOSE_LIMIT_S = 5.0
 
 log = structlog.get_logger()
 
@@ -28,12 +28,16 @@ class Mailer:
         clock: Callable[[], int],
         server: smtp.MailServer | None,
         sender: str | None,
+        conditions: Conditions,
     ) -> None:
         self._database = database
         self._links = links
         self._clock = clock
         self._server = server
         self._sender = sender
+        self._conditions = conditions
+        self._step_back = StepBack(clock)
+        self._stopping = False
         self._one_at_a_time = asyncio.Lock()
         self._woken: asyncio.Task[None] | None = None
         self._wanted = False
@@ -54,6 +58,8 @@ class Mailer:
     def wake(self) -> None:
         """Something was queued: send it now, without making anybody wait for it."""
         self._wanted = True
+        if self._stopping:
+            return  # it waits in the outbox
         if self._woken is None or self._woken.done():
             self._woken = asyncio.create_task(self._send_soon())
 
@@ -71,22 +77,47 @@ class Mailer:
         if server is None or sender is None:
             return
         async with self._one_at_a_time:
+            if by_ms := self._step_back.look():
+                await self._database.write(mail.set_back(self._clock(), by_ms))
             await self._database.write(mail.abandon(self._clock()))
-            while (claimed := await self._database.write(mail.claim(self._clock()))) is not None:
-                outcome = await self._send(claimed, server, sender)
-                await self._database.write(mail.settle(claimed, outcome, self._clock()))
-                if outcome.state is not MailState.SENT:
-                    log.warning("an invitation mail did not go out", email_id=claimed.id, state=outcome.state.value)
+            while not self._stopping:
+                claimed = await self._database.write(mail.claim(self._clock()))
+                if claimed is None:
+                    return
+                await self._hand_in(claimed, server, sender)
+
+    async def _hand_in(self, claimed: mail.Mail, server: smtp.MailServer, sender: str) -> None:
+        try:
+            outcome = await self._send(claimed, server, sender)
+        except asyncio.CancelledError:
+            await self._database.write(mail.put_back(claimed.id, self._clock()))
+            raise
+        await self._database.write(mail.settle(claimed, outcome, self._clock()))
+        if outcome.is_servers:
+            self._conditions.begin(Condition.MAIL_REFUSED, outcome.error or "")
+        elif outcome.state is MailState.SENT:
+            self._conditions.end(Condition.MAIL_REFUSED)
+        if outcome.state is not MailState.SENT:
+            log.warning("an invitation mail did not go out", email_id=claimed.id, state=outcome.state.value)
 
     async def _send(self, claimed: mail.Mail, server: smtp.MailServer, sender: str) -> MailOutcome:
         if claimed.is_suppressed:
             return MailOutcome(MailState.FAILED, "this address must not be written to")
-        text = letter.write(claimed, self._links, sender, self._clock())
+        try:
+            text = letter.write(claimed, self._links, sender, self._clock())
+        except Exception as error:
+            # Left as it is it would be taken for one that may have arrived.
+            log.exception("a mail cannot be written", email_id=claimed.id)
+            return MailOutcome(MailState.QUEUED, f"it could not be written: {type(error).__name__}")
         return await smtp.post(server, parseaddr(sender)[1], claimed.recipient, text)
 
-    async def close(self) -> None:
-        """Let the mail that is being sent get through; one that takes too long is left behind as `sending`."""
+    async def stop(self, grace_s: float) -> None:
+        """Take no other mail, and let the one that is being sent get through.
+
+        One that takes longer is put back when its text was not offered yet; else only a person can tell.
+        """
+        self._stopping = True
         if self._woken is not None and not self._woken.done():
-            await asyncio.wait([self._woken], timeout=CLOSE_LIMIT_S)
+            await asyncio.wait([self._woken], timeout=grace_s)
             self._woken.cancel()
             await asyncio.wait([self._woken])

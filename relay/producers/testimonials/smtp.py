@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -62,7 +63,11 @@ def _is_loopback(host: str) -> bool:
 
 
 async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> MailOutcome:
-    """Hand in one mail. Never raises for what a server or the network does."""
+    """Hand in one mail. Never raises for what a server or the network does.
+
+    Cancelled before the text is offered it raises CancelledError: nothing has arrived. After that it returns what is
+    known.
+    """
     client = SMTP(
         hostname=server.host,
         port=server.port,
@@ -82,14 +87,16 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
             # 4xx is "not now"; 5xx says that there is no such mailbox, and asking again would not make one.
             return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
         except (SMTPException, OSError, ValueError) as error:
-            return MailOutcome(MailState.QUEUED, _said(error))
+            return MailOutcome(MailState.QUEUED, _said(error), is_servers=True)
         try:
             await client.data(text)
         except SMTPDataError as refusal:
             return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
         except (SMTPException, OSError) as error:
             return MailOutcome(MailState.UNKNOWN, _said(error))
-        with contextlib.suppress(SMTPException, OSError):
+        except asyncio.CancelledError:
+            return MailOutcome(MailState.UNKNOWN, "Relay was stopped while this was being sent")
+        with contextlib.suppress(SMTPException, OSError, asyncio.CancelledError):
             await client.quit()
         return MailOutcome(MailState.SENT)
     finally:

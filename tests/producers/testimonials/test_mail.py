@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from relay.core.conditions import Change, Condition, Conditions
 from relay.core.errors import StartError
 from relay.core.model import Event
 from relay.delivery.publish import Published
@@ -42,7 +44,12 @@ class Outbox:
         self.database = database
         self.workspace_id = workspace_id
         self.now_ms = 1_791_209_000_000
-        self.mailer = Mailer(database, LINKS, lambda: self.now_ms, parse_server(server.url), SENDER)
+        self.told: list[Change] = []
+        self.conditions = Conditions(time.monotonic, self.told.append)
+        self.mailer = self.mailer_of(server.url)
+
+    def mailer_of(self, url: str) -> Mailer:
+        return Mailer(self.database, LINKS, lambda: self.now_ms, parse_server(url), SENDER, self.conditions)
 
     async def invite(
         self, email: str = "dana@example.com", name: str | None = "Dana Whitlock", *, send: bool = True
@@ -173,9 +180,12 @@ async def test_a_connection_cut_after_the_text_leaves_it_unknown(outbox: Outbox,
 
 async def test_a_server_that_is_down_is_waited_for(outbox: Outbox, unused_tcp_port: int) -> None:
     invited = await outbox.invite()
-    down = parse_server(f"smtp://127.0.0.1:{unused_tcp_port}")
-    await Mailer(outbox.database, LINKS, lambda: outbox.now_ms, down, SENDER).send_due()
+    await outbox.mailer_of(f"smtp://127.0.0.1:{unused_tcp_port}").send_due()
     assert await outbox.state(invited) is MailState.QUEUED
+    assert outbox.conditions.current == (Condition.MAIL_REFUSED,)
+    outbox.now_ms += 60_000
+    await outbox.mailer.send_due()
+    assert [change.lasted_s is None for change in outbox.told] == [True, False]
 
 
 async def test_a_mail_left_behind_by_a_crash_is_unknown(outbox: Outbox, server: MailServer) -> None:
@@ -210,7 +220,7 @@ async def test_a_customer_who_was_invited_without_mail_can_be_mailed_later(outbo
 
 
 async def test_parallel_senders_send_each_mail_once(outbox: Outbox, server: MailServer) -> None:
-    other = Mailer(outbox.database, LINKS, lambda: outbox.now_ms, parse_server(server.url), SENDER)
+    other = outbox.mailer_of(server.url)
     for number in range(6):
         await outbox.invite(f"c{number}@example.com")
     await asyncio.gather(outbox.mailer.send_due(), other.send_due())
