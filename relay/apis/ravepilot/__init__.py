@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from relay.apis.ravepilot.operations import OPERATIONS
+from relay.apis.ravepilot.schemas import Error, WebhookBody, WebhookHeaders
 from relay.apis.ravepilot.wire import WIRE
-from relay.web.api import Api, Problem
+from relay.web.api import Api, Problem, Sent
 from relay.web.body import json_response
 
 _PATHS = ("/v1/invitations", "/v1/magic-link", "/v1/submissions", "/v1/webhooks", "/v1/webhook-deliveries")
@@ -35,4 +36,11 @@ API = Api(
     owns=owns,
     error=error,
     wire=WIRE,
+    error_model=Error,
+    sent=Sent(WebhookBody, WebhookHeaders),
+    tags={
+        "Invitations": "Personal links for customers, mailed or shown by you.",
+        "Submissions": "What customers recorded: one session for each, with its clips.",
+        "Webhooks": "Where events are pushed to, and the log of it. `webhooks` below says what is sent.",
+    },
 )

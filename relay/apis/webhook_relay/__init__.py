@@ -11,11 +11,11 @@ from relay.apis.webhook_relay.admission import PINGS, PINGS_A_MINUTE, REQUESTS, 
 from relay.apis.webhook_relay.echo import ECHO, Echo, delivery_message
 from relay.apis.webhook_relay.limit import Limiter
 from relay.apis.webhook_relay.operations import OPERATIONS
-from relay.apis.webhook_relay.schemas import Problem
+from relay.apis.webhook_relay.schemas import DeliveryBody, DeliveryHeaders, Problem, RateLimitHeaders
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.delivery.jobs import Chore
 from relay.delivery.live import Live
-from relay.web.api import Api
+from relay.web.api import Api, Sent
 from relay.web.wiring import CLOCK, ENGINE, SETTINGS
 
 __all__ = ["API", "mount"]
@@ -71,5 +71,14 @@ API = Api(
     mount=mount,
     error_model=Problem,
     error_media_type=problem.MEDIA_TYPE,
+    admission_headers=RateLimitHeaders,
+    sent=Sent(DeliveryBody, DeliveryHeaders),
+    tags={
+        "Health": "Whether the server answers.",
+        "Events": "What happened: publish it, list it, try a receiver.",
+        "Subscriptions": "Who gets which events, and where. `webhooks` below says what is sent.",
+        "Deliveries": "One event for one subscription, with every attempt.",
+        "Dead Letters": "Deliveries that were given up, to be sent again.",
+    },
     version="0.5.0",
 )

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse
 from jsonschema_rs import Draft202012Validator
 
 from relay.app import APIS
+from relay.catalogue import Catalogue
 from relay.web import openapi
 from relay.web.api import Api
 
@@ -25,6 +26,7 @@ SPECS = {
 }
 """The published contract of each API. One that is not mounted yet is held to its own from the day it is."""
 
+CATALOGUE = Catalogue.load()
 EACH_API = pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
 
 Document = dict[str, Any]
@@ -54,6 +56,10 @@ class Described:
         return {int(status): response for status, response in self.described["responses"].items()}
 
     @property
+    def needs_body(self) -> bool:
+        return bool(self.described.get("requestBody", {}).get("required"))
+
+    @property
     def is_public(self) -> bool:
         return self.described.get("security") == []
 
@@ -62,8 +68,8 @@ class Described:
         return "text/event-stream" in self.responses.get(200, {}).get("content", {})
 
 
-def served(api: Api) -> Document:
-    return openapi.document(api)
+def served(api: Api, url: str = "https://relay.acme.test/relay", catalogue: Catalogue = CATALOGUE) -> Document:
+    return openapi.document(api, url, catalogue.types())
 
 
 def published(api: Api) -> Document:
