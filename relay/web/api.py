@@ -13,17 +13,6 @@ from relay.delivery.jobs import Chore
 from relay.web.operation import Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What went wrong, before an API gives it its shape."""
-
-    status: int
-    message: str
-    fields: Mapping[str, list[str]] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Set on the answer by the middleware; an API may read them, but need not."""
-
-
 class StandardHeaders(BaseModel):
     """What every delivery of every API carries: the headers of Standard Webhooks."""
 
@@ -48,6 +37,17 @@ class Sent:
     """The members that every body has. Where one of the payload may stand too, further members are allowed."""
     headers: type[BaseModel]
     """The headers of every try; a field's alias is the header's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, before an API gives it its shape."""
+
+    status: int
+    message: str
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Set on the answer by the middleware; an API may read them, but need not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,15 @@ from tests.apis.webhook_relay.client import until
 from tests.conftest import KEY
 from tests.integrations.conftest import INTEGRATIONS, install, run
 from tests.integrations.n8n.process import N8n, n8n_with_relay
+from tests.npm import N8N
 from tests.receiver import Receiver
 from tests.whole.process import Serve, free_port, serve
 
-# One n8n serves all of these; the first of them waits until it is installed, built for and started.
+# One n8n serves all of these; the first of them waits while it is being installed, and until it is built for and started.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 PACKAGE = INTEGRATIONS / "n8n"
-LOCKS = (PACKAGE / "package-lock.json", Path(__file__).parent / "n8n" / "package-lock.json")
+LOCKS = (PACKAGE / "package-lock.json", N8N.lock_file)
 
 
 @dataclass

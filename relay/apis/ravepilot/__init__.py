@@ -32,10 +32,6 @@ API = Api(
         "Invite customers to record a testimonial, read what they recorded, and have every step pushed to signed "
         "webhooks. A customer is known by their e-mail address: inviting the same address again gives the same link."
     ),
-    operations=OPERATIONS,
-    owns=owns,
-    error=error,
-    wire=WIRE,
     error_model=Error,
     sent=Sent(WebhookBody, WebhookHeaders),
     tags={
@@ -43,4 +39,8 @@ API = Api(
         "Submissions": "What customers recorded: one session for each, with its clips.",
         "Webhooks": "Where events are pushed to, and the log of it. `webhooks` below says what is sent.",
     },
+    operations=OPERATIONS,
+    owns=owns,
+    error=error,
+    wire=WIRE,
 )

@@ -30,10 +30,6 @@ API = Api(
         "Turns events into calls of no-code platforms: subscribe a target URL to an event type, list, unsubscribe, and"
         " look at samples. Send an API key as `Authorization: Bearer …` or `X-API-Key: …`."
     ),
-    operations=OPERATIONS,
-    owns=_owns,
-    error=_error,
-    wire=WIRE,
     error_model=ErrorResponse,
     sent=Sent(SampleEvent, HookHeaders),
     tags={
@@ -42,4 +38,8 @@ API = Api(
         "samples": "What a platform builds its forms and field pickers from.",
         "keys": "Whose a key is.",
     },
+    operations=OPERATIONS,
+    owns=_owns,
+    error=_error,
+    wire=WIRE,
 )

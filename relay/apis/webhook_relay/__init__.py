@@ -63,14 +63,6 @@ API = Api(
         "Publish events, and have each delivered to every subscription it matches: signed, at least once, tried again "
         "after failures, with a log of each attempt. Send an API key as `Authorization: Bearer …` or `X-API-Key: …`."
     ),
-    operations=OPERATIONS,
-    owns=_owns,
-    error=problem.answer,
-    wire=WIRE,
-    admit=admit,
-    mount=mount,
-    error_model=Problem,
-    error_media_type=problem.MEDIA_TYPE,
     admission_headers=RateLimitHeaders,
     sent=Sent(DeliveryBody, DeliveryHeaders),
     tags={
@@ -80,5 +72,13 @@ API = Api(
         "Deliveries": "One event for one subscription, with every attempt.",
         "Dead Letters": "Deliveries that were given up, to be sent again.",
     },
+    operations=OPERATIONS,
+    owns=_owns,
+    error=problem.answer,
+    wire=WIRE,
+    admit=admit,
+    mount=mount,
+    error_model=Problem,
+    error_media_type=problem.MEDIA_TYPE,
     version="0.5.0",
 )
