@@ -1,7 +1,7 @@
-"""npm packages that tests need, pinned by lock files: `python3 -m tests.npm NAME …` installs them, with Python and npm alone.
+"""npm packages that tests need, pinned by lock files: `python3 -m tests.npm NAME …` installs them.
 
-A plain `pytest` installs nothing. They are big and slow to come, so they go into a cache folder, `RELAY_TEST_CACHE` or
-`relay-tests` in the user's, once for each version; whoever asks for them meanwhile waits.
+It takes Python and npm alone. A plain `pytest` installs nothing. They are big and slow to come, so they go into a cache
+folder, `RELAY_TEST_CACHE` or `relay-tests` in the user's, once for each version; whoever asks for them meanwhile waits.
 """
 
 from __future__ import annotations

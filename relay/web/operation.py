@@ -14,7 +14,7 @@ PUBLIC = "public"
 ANY_KEY = "any"
 """The scope of an operation that any valid key may call."""
 NOT_GIVEN: Any = None
-"""The default of a documented member that may be left out, and stands for nothing then: no document shows it."""
+"""The default of a documented member that may be left out and then stands for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

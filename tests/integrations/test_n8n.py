@@ -22,7 +22,7 @@ from tests.npm import N8N
 from tests.receiver import Receiver
 from tests.whole.process import Serve, free_port, serve
 
-# One n8n serves all of these; the first of them waits while it is being installed, and until it is built for and started.
+# One n8n serves all of these; the first of them waits while it is installed, built for and started.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 PACKAGE = INTEGRATIONS / "n8n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args, get_origin
 
+import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
@@ -23,7 +24,7 @@ class _Generator(GenerateJsonSchema):
     """As pydantic writes schemas, without what misleads those who make clients of them."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A generated client sends the defaults it is told of: null is none, it only means that nothing was given."""
+        """Null is no default, it only means that nothing was given."""
         described = super().default_schema(schema)
         if described.get("default", _NONE) is None:
             del described["default"]
@@ -46,7 +47,7 @@ class Schemas:
             [(model, "validation") for model in models], ref_template=f"{_REF}{{model}}", schema_generator=_Generator
         )
         self._all: dict[str, Schema] = definitions.get("$defs", {})
-        self._always_in_answers()
+        self._say_defaults()
 
     def of_bodies(self) -> dict[str, Schema]:
         """Those of requests and answers, by name, with what parameters refer to."""
@@ -132,13 +133,22 @@ class Schemas:
                 return _NONE
         return found
 
-    def _always_in_answers(self) -> None:
-        """A member with a value of its own is in every answer: a client may rely on it, and needs no default for it."""
-        for name in self._reached(_answer_models(self._api)) - self._reached(_request_models(self._api)):
+    def _say_defaults(self) -> None:
+        """No member of a body shows a default: generated clients send it, or demand the member because of it.
+
+        Of a request it is told in words. A member of an answer that has one is in every answer: a client may rely on it.
+        """
+        requests = self._reached(_request_models(self._api))
+        for name in requests | self._reached(_answer_models(self._api)):
             schema = self._all[name]
             for key, member in schema.get("properties", {}).items():
-                if "default" in member:
-                    del member["default"]
+                if "default" not in member:
+                    continue
+                value = member.pop("default")
+                if name in requests:
+                    left_out = f"When left out: `{orjson.dumps(value).decode()}`."
+                    member["description"] = f"{member.get('description', '')} {left_out}".lstrip()
+                else:
                     schema.setdefault("required", []).append(key)
 
     def _reached(self, models: Iterable[type[BaseModel]]) -> set[str]:

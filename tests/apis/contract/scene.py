@@ -41,6 +41,14 @@ COMMON_IDS = {"/api/v1/event-types": "clip.approved"}
 """Ids of what belongs to nobody, by the path they follow: every workspace may see it."""
 
 
+METHODS = ("GET", "POST", "PATCH", "DELETE")
+"""In the order of a walk through all operations: what deletes comes last."""
+
+
+def in_order(operations: dict[str, Described]) -> list[tuple[str, Described]]:
+    return sorted(operations.items(), key=lambda item: METHODS.index(item[1].method))
+
+
 @dataclass(frozen=True)
 class Scene:
     """A workspace and its key. `ids` has one for each path that ends in an id: `/v1/webhooks` → `wh_…`."""
