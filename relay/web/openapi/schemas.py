@@ -136,7 +136,7 @@ class Schemas:
     def _say_defaults(self) -> None:
         """No member of a body shows a default: generated clients send it, or demand the member because of it.
 
-        Of a request it is told in words. A member of an answer that has one is in every answer: a client may rely on it.
+        Of a request it is told in words. A member of an answer that has one is always there: a client may rely on it.
         """
         requests = self._reached(_request_models(self._api))
         for name in requests | self._reached(_answer_models(self._api)):

@@ -129,7 +129,7 @@ def _of_value(value: Any) -> Document:
         return {"type": ["object", "null"], "properties": {key: _of_value(one) for key, one in value.items()}}
     of_elements = [_of_value(one) for one in value]
     same = of_elements and all(one == of_elements[0] for one in of_elements)
-    return {"type": ["array", "null"], **({"items": of_elements[0]} if same else {})}
+    return {"type": ["array", "null"], "items": of_elements[0] if same else {}}
 
 
 def _responses(api: Api) -> Document:

@@ -108,6 +108,12 @@ def operations_served(api: Api) -> dict[str, Described]:
     return operations_of(served(api))
 
 
+def resolved(document: Document) -> Document:
+    """A document without references."""
+    found: Document = _resolved(document, document)
+    return found
+
+
 def _resolved(document: Document, node: Any) -> Any:
     if isinstance(node, list):
         return [_resolved(document, one) for one in node]
@@ -155,3 +161,27 @@ async def faults(operation: Described, answer: ClientResponse) -> list[str]:
     schema = content[answer.content_type].get("schema", True)
     errors = Draft202012Validator(schema, validate_formats=True).iter_errors(await answer.json(content_type=None))
     return [f"{list(error.instance_path)}: {error.message}" for error in errors]
+
+
+TOLD = (
+    "Retry-After",
+    "Location",
+    "WWW-Authenticate",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
+"""The headers that clients act upon."""
+
+
+def header_faults(operation: Described, answer: ClientResponse) -> list[str]:
+    """What is wrong with the headers of an answer, held against what is described of them."""
+    described = operation.responses[answer.status].get("headers", {})
+    faults = [f"{answer.status} has {name}, undescribed" for name in TOLD if name in answer.headers.keys() - described]
+    for name, header in described.items():
+        value = answer.headers.get(name)
+        if value is None:
+            faults += [f"{answer.status} has no {name}"] if header["required"] else []
+        elif header["schema"].get("type") == "integer" and not value.isdecimal():
+            faults.append(f"{answer.status} has {name}: {value}")
+    return faults
