@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from tests.apis.contract.documents import EACH_API, Document
 from tests.apis.contract.python_client import PythonClient, generate
 from tests.apis.contract.scene import Scene, play
 from tests.apis.contract.typescript_clients import GENERATORS, Generator
-from tests.conftest import Relay
+from tests.conftest import Relay, has
 from tests.npm import DOCUMENT_TOOLS
 from tests.receiver import Receiver
 
@@ -55,9 +54,7 @@ async def test_openapi_python_client(api: Api, scene: Scene, tmp_path: Path, mon
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.name)
 async def test_typescript_clients(api: Api, generator: Generator, scene: Scene, tmp_path: Path) -> None:
     """The compiler checks each call, and what is read of its answer, against the types that were generated."""
-    programs = await asyncio.to_thread(DOCUMENT_TOOLS.installed)
-    if programs is None:
-        pytest.skip(DOCUMENT_TOOLS.advice)
+    programs = await has(DOCUMENT_TOOLS)
     calls, document = prepared(api, scene), await _document(api, scene)
     told = await generator.run(tmp_path, programs, document, calls, scene.relay.url, scene.key)
     assert [(one["operation"], one["status"] < 300, one["error"]) for one in told] == [

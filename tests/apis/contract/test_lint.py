@@ -14,6 +14,7 @@ from relay.app import APIS
 from relay.catalogue import Catalogue
 from tests.apis.contract.documents import served
 from tests.apis.contract.test_sent import own_types
+from tests.conftest import has
 from tests.npm import DOCUMENT_TOOLS
 
 __all__ = ["own_types"]
@@ -27,9 +28,7 @@ QUIET = {"NO_COLOR": "1", "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_N
 
 
 async def _lint(linter: str, folder: Path) -> tuple[int | None, str]:
-    programs = await asyncio.to_thread(DOCUMENT_TOOLS.installed)
-    if programs is None:
-        pytest.skip(DOCUMENT_TOOLS.advice)
+    programs = await has(DOCUMENT_TOOLS)
     for name in SETTINGS:
         shutil.copy(DOCUMENT_TOOLS.folder / name, folder)
     program, *arguments = LINTERS[linter]
