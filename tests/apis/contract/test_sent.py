@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ OWN_TYPES: dict[str, dict[str, Any]] = {
         "lines": [{"sku": "a", "count": 1}, {"sku": "b", "count": 2}],
         "tags": ["x", 1],
         "nothing": [],
+        "large": 10**30,
+        "deep": [[[{"a": [None]}]]],
     },
     # Members that are called like those of an envelope, of another type.
     "collides": {"id": None, "event_id": 5, "event_type": ["x"], "occurred_at_iso": {}, "type": "collides", "data": 1},
@@ -109,6 +114,27 @@ def _keys(node: Any) -> Any:
     if isinstance(node, dict):
         return [(key, _keys(value)) for key, value in node.items()]
     return [_keys(one) for one in node] if isinstance(node, list) else None
+
+
+@EACH_API
+async def test_a_sample_that_no_document_can_show_as_it_is_keeps_nobody_from_starting(
+    api: Api, start_relay: StartRelay, tmp_path: Path
+) -> None:
+    odd = {"huge": 10**400, "low": -(10**400), "digits": 10**5000, "long": "x" * 200_000, "": 1, "a/b~c": {"~1": 0}}
+    with unlimited_digits():
+        (tmp_path / "odd.json").write_text(json.dumps(odd), "utf-8")
+    async with start_relay(sample_events=tmp_path) as relay:
+        document = await relay.json("GET", f"/openapi/{api.name}.json", key=None)
+    example = document["webhooks"]["odd"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert json.dumps(1.7976931348623157e308) in json.dumps(example)
+
+
+@contextlib.contextmanager
+def unlimited_digits() -> Iterator[None]:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    yield
+    sys.set_int_max_str_digits(before)
 
 
 def test_every_operation_id_is_one_operations_or_one_webhooks() -> None:
