@@ -133,9 +133,8 @@ async def running(
         url = settings.public_url or _url_of(listener)
         guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=_own_addresses(listener))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        register(
-            app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS]
-        )
+        documents = openapi.operations(APIS, url, catalogue.types())
+        register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *documents, *testimonials.OPERATIONS])
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD], app[CONDITIONS] = catalogue, guard, conditions
         trusted = TrustedClock(clock, uptime, conditions)

@@ -6,11 +6,37 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from relay.core.wire import Wire
 from relay.delivery.jobs import Chore
 from relay.web.operation import Operation
+
+
+class StandardHeaders(BaseModel):
+    """What every delivery of every API carries: the headers of Standard Webhooks."""
+
+    webhook_id: str = Field(
+        alias="webhook-id", description="The delivery's id, the same on every try: use it to drop duplicates."
+    )
+    webhook_timestamp: str = Field(alias="webhook-timestamp", description="Unix seconds of this try.")
+    webhook_signature: str = Field(
+        alias="webhook-signature",
+        description=(
+            "`v1,<base64>`: HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<raw body>`, keyed with what the signing "
+            "secret holds in base64 after `whsec_`. Several, parted by blanks, while a rotated secret still signs."
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Documents what an API's deliveries are; the bytes come from its wire."""
+
+    body: type[BaseModel]
+    """The members that every body has. Where one of the payload may stand too, further members are allowed."""
+    headers: type[BaseModel]
+    """The headers of every try; a field's alias is the header's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +71,9 @@ class Api:
     error_model: type[BaseModel] | None = None
     """Documents the body of an error."""
     error_media_type: str = "application/json"
+    admission_headers: type[BaseModel] | None = None
+    """Documents the headers that `admit` puts on answers; a field's alias is the header's name."""
+    sent: Sent | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What each tag of the operations is about, in the order of the document."""
     version: str = "1.0.0"

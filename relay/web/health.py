@@ -6,7 +6,7 @@ import asyncio
 from typing import Literal
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from relay import __version__
 from relay.core.errors import StoreError
@@ -19,8 +19,10 @@ _READ_TIMEOUT_S = 2.0
 
 
 class Health(BaseModel):
+    """The server answers."""
+
     status: Literal["healthy"]
-    version: str
+    version: str = Field(examples=[__version__])
 
 
 class Readiness(BaseModel):
@@ -64,7 +66,15 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 HEALTHZ = Operation(
-    "GET", "/v1/healthz", "healthz", "Liveness check", healthz, PUBLIC, answers={200: Health}, tag="Health"
+    "GET",
+    "/v1/healthz",
+    "healthz",
+    "Liveness check",
+    healthz,
+    PUBLIC,
+    answers={200: Health},
+    tag="Health",
+    description="Says that the process answers, not that it can work: `/readyz` says that.",
 )
 """Part of the Webhook Relay contract, which lists it among its operations."""
 OPERATIONS = (

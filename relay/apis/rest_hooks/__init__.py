@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from relay.apis.rest_hooks.operations import OPERATIONS
+from relay.apis.rest_hooks.schemas import ErrorResponse, HookHeaders, SampleEvent
 from relay.apis.rest_hooks.wire import NAME, WIRE
-from relay.web.api import Api, Problem
+from relay.web.api import Api, Problem, Sent
 from relay.web.body import json_response
 
 _ROOT = "/api/v1"
@@ -29,6 +30,14 @@ API = Api(
         "Turns events into calls of no-code platforms: subscribe a target URL to an event type, list, unsubscribe, and"
         " look at samples. Send an API key as `Authorization: Bearer …` or `X-API-Key: …`."
     ),
+    error_model=ErrorResponse,
+    sent=Sent(SampleEvent, HookHeaders),
+    tags={
+        "hooks": "What a platform subscribes when a flow is turned on, and unsubscribes when it is turned off.",
+        "apps": "The apps of the two stores that hooks are for.",
+        "samples": "What a platform builds its forms and field pickers from.",
+        "keys": "Whose a key is.",
+    },
     operations=OPERATIONS,
     owns=_owns,
     error=_error,
