@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -63,16 +64,7 @@ def _is_loopback(host: str) -> bool:
 
 async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> MailOutcome:
     """Hand in one mail. Never raises for what a server or the network does."""
-    client = SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls,
-        start_tls=server.start_tls,
-        username=server.username,
-        password=server.password,
-        local_hostname=sender.rpartition("@")[2],
-        timeout=STEP_TIMEOUT_S,
-    )
+    client = _client(server, sender, STEP_TIMEOUT_S)
     try:
         try:
             await client.connect()
@@ -94,6 +86,36 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
         return MailOutcome(MailState.SENT)
     finally:
         client.close()
+
+
+async def reach(server: MailServer, sender: str, limit_s: float) -> str | None:
+    """Greet a mail server, encrypt and log in as `post` would, and say good-bye: what went wrong, or None."""
+    client = _client(server, sender, limit_s)
+    try:
+        async with asyncio.timeout(limit_s):
+            await client.connect()
+            with contextlib.suppress(SMTPException, OSError):
+                await client.quit()
+    except TimeoutError:
+        return f"no answer within {limit_s:g} s"
+    except (SMTPException, OSError, ValueError) as error:
+        return _said(error)
+    finally:
+        client.close()
+    return None
+
+
+def _client(server: MailServer, sender: str, timeout_s: float) -> SMTP:
+    return SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls,
+        start_tls=server.start_tls,
+        username=server.username,
+        password=server.password,
+        local_hostname=sender.rpartition("@")[2],
+        timeout=timeout_s,
+    )
 
 
 def _said(error: Exception) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from relay.apis.rest_hooks.masked import masked
 from relay.core.model import SubscriptionState
+from relay.doctor.masked import masked
 from relay.store import subscriptions
 from tests.apis.rest_hooks.platform import REVIEW, publish, subscribe, until, until_settled
 from tests.conftest import Relay, StartRelay
