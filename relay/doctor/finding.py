@@ -23,13 +23,65 @@ class Area(StrEnum):
     SETTINGS = "settings"
 
 
+class Problem(StrEnum):
+    """What is wrong, in a word for programs; the README says what each means, and what to do."""
+
+    NOT_RUNNING = "not_running"
+    NOT_ANSWERING = "not_answering"
+    NOT_READY = "not_ready"
+    OTHER_VERSION = "other_version"
+
+    DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
+    OTHER_SCHEMA = "other_schema"
+    OLDER_SCHEMA = "older_schema"
+    READ_ONLY = "read_only"
+    LITTLE_ROOM = "little_room"
+    LARGE_LOG = "large_log"
+    OPEN_TO_OTHERS = "open_to_others"
+    KEY_MISSING = "key_missing"
+    KEY_WRONG = "key_wrong"
+    CLOCK_BEHIND = "clock_behind"
+
+    NOT_SENT = "not_sent"
+    STUCK = "stuck"
+    BEHIND = "behind"
+    PUT_OFF = "put_off"
+    DEAD_LETTERS = "dead_letters"
+
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    REFUSED = "refused"
+    FAILING = "failing"
+    NEVER_SUCCEEDED = "never_succeeded"
+    DUPLICATE = "duplicate"
+
+    NO_NAMES = "no_names"
+    NOT_FOUND = "not_found"
+    NO_TRUST = "no_trust"
+    BAD_CERTIFICATE = "bad_certificate"
+    CERTIFICATE_EXPIRES = "certificate_expires"
+    NOT_REACHED = "not_reached"
+    PROXY_IGNORED = "proxy_ignored"
+
+    MAIL_SERVER = "mail_server"
+    MAIL_REFUSED = "mail_refused"
+    MAIL_UNKNOWN = "mail_unknown"
+    MAIL_FAILED = "mail_failed"
+
+    UNKNOWN_SETTING = "unknown_setting"
+    NO_EFFECT = "no_effect"
+    NO_PUBLIC_URL = "no_public_url"
+    FEW_DESCRIPTORS = "few_descriptors"
+    UNUSED_TARGET = "unused_target"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong."""
 
     area: Area
-    problem: str
-    """One word for programs; the README lists them."""
+    problem: Problem
     about: str
     """Which one it is: an id, a host, a file, a setting."""
     what: str
@@ -46,7 +98,7 @@ def as_row(one: Finding) -> dict[str, Any]:
     """A finding for JSON."""
     return {
         "area": one.area.value,
-        "problem": one.problem,
+        "problem": one.problem.value,
         "about": one.about,
         "needs_person": one.needs_person,
         **one.details,
@@ -57,7 +109,7 @@ def as_row(one: Finding) -> dict[str, Any]:
 
 def as_lines(one: Finding) -> list[str]:
     """A finding for a terminal, which nothing in it can play with."""
-    head = f"{'' if one.needs_person else 'note, '}{one.problem}: {one.about}"
+    head = f"{'' if one.needs_person else 'note, '}{one.problem.value}: {one.about}"
     return [printable(head), *(printable(f"  {line}") for line in (*one.context, one.what, one.advice))]
 
 

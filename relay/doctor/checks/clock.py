@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from relay.doctor.finding import Area, Finding, moment, span
+from relay.doctor.finding import Area, Finding, Problem, moment, span
 from relay.doctor.look import Look
 
 TOLERATED_MS = 60_000
@@ -23,7 +23,7 @@ def newest_row(look: Look) -> Iterator[Finding]:
         return
     yield Finding(
         Area.DATABASE,
-        "clock_behind",
+        Problem.CLOCK_BEHIND,
         "the clock of this machine",
         f"It shows {moment(look.now_ms)}, and the last {what} was at {moment(at_ms)},"
         f" {span((at_ms - look.now_ms) / 1000)} later: it went back, or was ahead then.",
@@ -48,7 +48,7 @@ def put_off(look: Look) -> Iterator[Finding]:
         last_ms = max(lane.last_due_at_ms for lane in late)
         yield Finding(
             Area.QUEUE,
-            "put_off",
+            Problem.PUT_OFF,
             ", ".join(lane.subscription_id for lane in late[:3]) + (", …" if len(late) > 3 else ""),
             f"What waits for {len(late)} subscriptions is put off until {moment(last_ms)}, longer than any schedule"
             " does: the clock was ahead when it was tried.",

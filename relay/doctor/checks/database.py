@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from relay.doctor.finding import Area, Finding, size
+from relay.doctor.finding import Area, Finding, Problem, size
 from relay.doctor.look import Look
 from relay.store.secrets import KEY_FILE
 
@@ -23,7 +23,7 @@ def damage(look: Look) -> Iterator[Finding]:
     if integrity is not None and integrity.fault is not None:
         yield Finding(
             Area.DATABASE,
-            "damaged",
+            Problem.DAMAGED,
             about,
             f"It is damaged: {integrity.fault}.",
             "Stop the server, and put a backup in its place with relay restore FILE; the damaged file is kept.",
@@ -32,7 +32,7 @@ def damage(look: Look) -> Iterator[Finding]:
     elif look.read.unreadable is not None:
         yield Finding(
             Area.DATABASE,
-            "unreadable",
+            Problem.UNREADABLE,
             about,
             f"Its content was not looked at: {look.read.unreadable}.",
             "Run this as the user of the server, on its machine; if the file is damaged, relay restore FILE.",
@@ -49,7 +49,7 @@ def schema(look: Look) -> Iterator[Finding]:
     if found.fault is not None:
         yield Finding(
             Area.DATABASE,
-            "other_schema",
+            Problem.OTHER_SCHEMA,
             about,
             f"Its content was not looked at: {found.fault}.",
             "Use the relay command of the server's version, and see that this is the server's database.",
@@ -59,7 +59,7 @@ def schema(look: Look) -> Iterator[Finding]:
         step = "Start the server again with it" if look.server else "Start relay serve once with it"
         yield Finding(
             Area.DATABASE,
-            "older_schema",
+            Problem.OLDER_SCHEMA,
             about,
             f"Its content was not looked at: its schema is {found.number}, older than {found.newest} of this program.",
             f"{step}, which brings the file up to date and keeps a copy, or use the relay command of the server's"
@@ -75,7 +75,7 @@ def room(look: Look) -> Iterator[Finding]:
     if standing.disk_read_only:
         yield Finding(
             Area.DATABASE,
-            "read_only",
+            Problem.READ_ONLY,
             about,
             "The disk of the database is mounted read-only: no event can be taken in.",
             "Mount it writable, and look at the system's log for why it is not: disks do that to themselves on errors.",
@@ -85,7 +85,7 @@ def room(look: Look) -> Iterator[Finding]:
         is_short = standing.free_bytes < ROOM_BYTES
         yield Finding(
             Area.DATABASE,
-            "little_room",
+            Problem.LITTLE_ROOM,
             about,
             f"{size(standing.free_bytes)} are free beside a database of {size(standing.database.size_bytes)}"
             + (": when none is left, events are refused." if is_short else ": an upgrade copies the database first."),
@@ -96,7 +96,7 @@ def room(look: Look) -> Iterator[Finding]:
     if standing.log_bytes > max(LOG_BYTES, standing.database.size_bytes):
         yield Finding(
             Area.DATABASE,
-            "large_log",
+            Problem.LARGE_LOG,
             f"{standing.database.path}-wal",
             f"The write-ahead log has grown to {size(standing.log_bytes)}: another program keeps the database open and"
             " reads.",
@@ -115,7 +115,7 @@ def permissions(look: Look) -> Iterator[Finding]:
         wanted = "700" if one.is_folder else "600"
         yield Finding(
             Area.DATABASE,
-            "open_to_others",
+            Problem.OPEN_TO_OTHERS,
             str(one.path),
             f"Its permissions are {one.mode:04o}: other users of this machine can {can} it.",
             f"chmod {wanted} {one.path}",
@@ -124,7 +124,7 @@ def permissions(look: Look) -> Iterator[Finding]:
     if not standing.database.mode & 0o200:
         yield Finding(
             Area.DATABASE,
-            "read_only",
+            Problem.READ_ONLY,
             str(standing.database.path),
             f"Its permissions are {standing.database.mode:04o}: not even its owner can write it.",
             f"chmod 600 {standing.database.path}",
@@ -138,7 +138,7 @@ def secret_key(look: Look) -> Iterator[Finding]:
     if look.read.left is not None and not look.installation.key_is_set and look.standing.key_file is None:
         yield Finding(
             Area.DATABASE,
-            "key_missing",
+            Problem.KEY_MISSING,
             where,
             "The key that seals the signing secrets is not there any more: without it nothing can be signed.",
             "Put it back from a backup before the server is started again.",
@@ -147,7 +147,7 @@ def secret_key(look: Look) -> Iterator[Finding]:
         count = len(look.read.content.subscriptions) if look.read.content else 0
         yield Finding(
             Area.DATABASE,
-            "key_wrong",
+            Problem.KEY_WRONG,
             "RELAY_SECRET_KEY" if look.installation.key_is_set else where,
             f"It does not open the signing secrets of {look.not_opened} of {count} subscriptions: nothing is sent to"
             " them.",

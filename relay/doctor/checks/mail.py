@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from relay.doctor.finding import Area, Finding
+from relay.doctor.finding import Area, Finding, Problem
 from relay.doctor.look import Look
 
 
@@ -14,7 +14,7 @@ def server(look: Look) -> Iterator[Finding]:
         return
     yield Finding(
         Area.MAIL,
-        "mail_server",
+        Problem.MAIL_SERVER,
         str(look.installation.mail_server),
         f"The mail server cannot be used: {look.mail.fault}.",
         "See that RELAY_SMTP_URL has the right host, port and login, and that the port is open from this machine.",
@@ -31,7 +31,7 @@ def outbox(look: Look) -> Iterator[Finding]:
         count, error = content.mail_refused
         yield Finding(
             Area.MAIL,
-            "mail_refused",
+            Problem.MAIL_REFUSED,
             str(look.installation.mail_server or "the outbox"),
             f"{count} {'mail was' if count == 1 else 'mails were'} refused and will be tried again; the last error:"
             f" {error or 'none'}.",
@@ -42,7 +42,7 @@ def outbox(look: Look) -> Iterator[Finding]:
     if unknown:
         yield Finding(
             Area.MAIL,
-            "mail_unknown",
+            Problem.MAIL_UNKNOWN,
             "the outbox",
             f"{unknown} {'mail' if unknown == 1 else 'mails'} of the last day broke off when the server may have taken"
             " them.",
@@ -53,7 +53,7 @@ def outbox(look: Look) -> Iterator[Finding]:
     if failed:
         yield Finding(
             Area.MAIL,
-            "mail_failed",
+            Problem.MAIL_FAILED,
             "the outbox",
             f"{failed} {'mail' if failed == 1 else 'mails'} of the last day failed for good, or must not be sent.",
             "Inviting a customer again sends the mail again; an address that does not exist has to be mended first.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from relay.delivery.target import Target
 from relay.doctor.content import Examined
-from relay.doctor.finding import Area, Finding, moment, span
+from relay.doctor.finding import Area, Finding, Problem, moment, span
 from relay.doctor.look import Look
 
 SOON_MS = 14 * 86_400_000
@@ -23,7 +23,7 @@ def names(look: Look) -> Iterator[Finding]:
         example, why = next(iter(failed.items()))
         yield Finding(
             Area.NETWORK,
-            "no_names",
+            Problem.NO_NAMES,
             "the name resolver of this machine",
             f"Not one of {len(found)} hosts can be looked up ({example}: {why}).",
             "See that this machine is connected, and which name server /etc/resolv.conf names.",
@@ -33,7 +33,7 @@ def names(look: Look) -> Iterator[Finding]:
     users = _users(look)
     for host, why in failed.items():
         yield _of_host(
-            "not_found",
+            Problem.NOT_FOUND,
             host,
             f"Its address cannot be looked up: {why}.",
             "See that the name is right; if it is, see that this machine's name server knows it.",
@@ -47,7 +47,7 @@ def names(look: Look) -> Iterator[Finding]:
         if not any(look.guard.allowed_address(address, port, host) for address in name.addresses):
             where = ", ".join(name.addresses[:3])
             yield _of_host(
-                "refused",
+                Problem.REFUSED,
                 host if port == 443 else f"{host}:{port}",
                 f"It leads to {where}, where nothing may be sent.",
                 "If that is meant, list the host in RELAY_ALLOW_TARGETS and start the server again.",
@@ -63,7 +63,7 @@ def certificates(look: Look) -> Iterator[Finding]:
     if look.network.trust_fault is not None:
         yield Finding(
             Area.NETWORK,
-            "no_trust",
+            Problem.NO_TRUST,
             "the certificate authorities",
             f"No certificate can be verified: {look.network.trust_fault}.",
             "See that SSL_CERT_FILE and SSL_CERT_DIR name what is there and can be read, and start the server again.",
@@ -73,7 +73,7 @@ def certificates(look: Look) -> Iterator[Finding]:
         where = host if port == 443 else f"{host}:{port}"
         if seen.fault is not None:
             yield _of_host(
-                "bad_certificate",
+                Problem.BAD_CERTIFICATE,
                 where,
                 f"Nothing is sent there: {seen.fault}.",
                 "Have its operator renew or mend the certificate; for an authority of your own set SSL_CERT_FILE.",
@@ -82,7 +82,7 @@ def certificates(look: Look) -> Iterator[Finding]:
             )
         elif seen.unreachable is not None:
             yield _of_host(
-                "not_reached",
+                Problem.NOT_REACHED,
                 where,
                 f"Its certificate could not be looked at: {seen.unreachable}.",
                 "See that it is up and can be reached from this machine.",
@@ -93,7 +93,7 @@ def certificates(look: Look) -> Iterator[Finding]:
         elif seen.expires_at_ms is not None and seen.expires_at_ms - look.now_ms <= SOON_MS:
             left = f"in {span((seen.expires_at_ms - look.now_ms) / 1000)}"
             yield _of_host(
-                "certificate_expires",
+                Problem.CERTIFICATE_EXPIRES,
                 where,
                 f"Its certificate ends {left}, at {moment(seen.expires_at_ms)}; then nothing is sent there.",
                 "Have its operator renew it.",
@@ -107,7 +107,7 @@ def proxies(look: Look) -> Iterator[Finding]:
     for name in look.installation.proxies:
         yield Finding(
             Area.NETWORK,
-            "proxy_ignored",
+            Problem.PROXY_IGNORED,
             name,
             "It is set where the server runs, but deliveries use no proxy: each target is connected to directly.",
             "Nothing, when targets can be reached directly; else let the server out past the proxy.",
@@ -131,7 +131,7 @@ def _users(look: Look) -> dict[str, list[str]]:
 
 
 def _of_host(
-    problem: str,
+    problem: Problem,
     host: str,
     what: str,
     advice: str,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from relay.core.model import DeadReason, SubscriptionState
-from relay.doctor.content import COUNTED, DAY_MS, DIED, Died, Examined
-from relay.doctor.finding import Area, Finding, moment, span
+from relay.core.model import DeadReason
+from relay.doctor.content import COUNTED, DAY_MS, DIED, Died, Examined, Lane
+from relay.doctor.finding import Area, Finding, Problem, moment, span
 from relay.doctor.look import Look
 from relay.doctor.masked import host_of
 
@@ -28,58 +28,63 @@ _REASONS = {
 """Those of a subscription that was removed are missing: nobody waits for them."""
 
 
-def overdue(look: Look) -> Iterator[Finding]:
-    """What is due is sent within minutes, unless its target fails."""
+def not_sent(look: Look) -> Iterator[Finding]:
+    """A server sends what is due."""
     content = look.read.content
-    if content is None or not content.lanes:
+    if content is None or not content.lanes or look.server is not None:
         return
     oldest_ms = min(lane.first_due_at_ms for lane in content.lanes)
-    due_for_ms = look.now_ms - oldest_ms
-    if look.standing.served_by is None:
-        if due_for_ms > NOT_SENT_MS:
-            more = " or more" if content.waiting >= COUNTED else ""
-            lasted = span(due_for_ms / 1000)
-            yield Finding(
-                Area.QUEUE,
-                "not_sent",
-                str(look.standing.database.path),
-                f"{content.waiting}{more} deliveries wait, the oldest has been due for {lasted}, and no"
-                " server sends them.",
-                "Start it with relay serve.",
-                details={"waiting": content.waiting, "oldest_due": oldest_ms // 1000},
-            )
+    if look.now_ms - oldest_ms <= NOT_SENT_MS:
         return
-    by_id = {one.subscription.id: one for one in content.subscriptions}
-    shown = 0
-    for lane in sorted(content.lanes, key=lambda lane: lane.first_due_at_ms):
-        one, late_ms = by_id.get(lane.subscription_id), look.now_ms - lane.first_due_at_ms
-        if one is None or late_ms <= STUCK_MS or shown == SHOWN or not _should_flow(one):
-            continue
-        shown += 1
+    more = " or more" if content.waiting >= COUNTED else ""
+    lasted = span((look.now_ms - oldest_ms) / 1000)
+    yield Finding(
+        Area.QUEUE,
+        Problem.NOT_SENT,
+        str(look.standing.database.path),
+        f"{content.waiting}{more} deliveries wait, the oldest has been due for {lasted}, and no server sends them.",
+        "Start it with relay serve.",
+        details={"waiting": content.waiting, "oldest_due": oldest_ms // 1000},
+    )
+
+
+def stuck(look: Look) -> Iterator[Finding]:
+    """What a server has to send goes out within minutes, unless its target fails; the longest due first."""
+    content = look.read.content
+    if content is None or look.server is None:
+        return
+    flowing = {one.subscription.id: one for one in look.active if not one.subscription.consecutive_failures}
+    late = [
+        lane
+        for lane in content.lanes
+        if lane.subscription_id in flowing and look.now_ms - lane.first_due_at_ms > STUCK_MS
+    ]
+    for lane in sorted(late, key=lambda lane: lane.first_due_at_ms)[:SHOWN]:
         moves = lane.tried_at_ms is not None and look.now_ms - lane.tried_at_ms < STUCK_MS
-        yield Finding(
-            Area.QUEUE,
-            "behind" if moves else "stuck",
-            lane.subscription_id,
-            f"What waits for it has been due for {span(late_ms / 1000)}, and its target does not fail; "
-            + ("more comes in than it takes." if moves else "nothing is sent."),
-            "Have its receiver answer sooner, or publish less to it."
-            if moves
-            else "Look at the server's log; if it stays so, start the server again: nothing accepted is lost.",
-            needs_person=not moves,
-            context=(f"{host_of(one.subscription.target_url)}, workspace {one.workspace_name}",),
-            details={
-                "id": lane.subscription_id,
-                "workspace": one.workspace_name,
-                "api": one.subscription.api,
-                "host": host_of(one.subscription.target_url),
-                "oldest_due": lane.first_due_at_ms // 1000,
-            },
-        )
+        yield _late(look, lane, flowing[lane.subscription_id], moves=moves)
 
 
-def _should_flow(one: Examined) -> bool:
-    return one.subscription.state is SubscriptionState.ACTIVE and not one.subscription.consecutive_failures
+def _late(look: Look, lane: Lane, one: Examined, *, moves: bool) -> Finding:
+    host, lasted = host_of(one.subscription.target_url), span((look.now_ms - lane.first_due_at_ms) / 1000)
+    return Finding(
+        Area.QUEUE,
+        Problem.BEHIND if moves else Problem.STUCK,
+        lane.subscription_id,
+        f"What waits for it has been due for {lasted}, and its target does not fail; "
+        + ("more comes in than it takes." if moves else "nothing is sent."),
+        "Have its receiver answer sooner, or publish less to it."
+        if moves
+        else "Look at the server's log; if it stays so, start the server again: nothing accepted is lost.",
+        needs_person=not moves,
+        context=(f"{host}, workspace {one.workspace_name}",),
+        details={
+            "id": lane.subscription_id,
+            "workspace": one.workspace_name,
+            "api": one.subscription.api,
+            "host": host,
+            "oldest_due": lane.first_due_at_ms // 1000,
+        },
+    )
 
 
 def dead_letters(look: Look) -> Iterator[Finding]:
@@ -98,7 +103,7 @@ def dead_letters(look: Look) -> Iterator[Finding]:
         ids = [died.subscription_id for died in some[:5]]
         yield Finding(
             Area.QUEUE,
-            "dead_letters",
+            Problem.DEAD_LETTERS,
             host,
             f"{count}{' or more' if count >= DIED else ''} deliveries were given up since"
             f" {moment(max(min(died.first_at_ms for died in some), look.now_ms - DAY_MS))}:"

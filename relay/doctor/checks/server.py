@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from relay import __version__
-from relay.doctor.finding import Area, Finding
+from relay.doctor.finding import Area, Finding, Problem
 from relay.doctor.look import Look
 from relay.doctor.network import READY_LIMIT_S
 
@@ -17,7 +17,7 @@ def process(look: Look) -> Iterator[Finding]:
     if server is None:
         yield Finding(
             Area.SERVER,
-            "not_running",
+            Problem.NOT_RUNNING,
             str(look.standing.database.path),
             "No process serves this database: nothing is taken in and nothing is sent.",
             "Start it with relay serve, unless it is stopped on purpose.",
@@ -28,7 +28,7 @@ def process(look: Look) -> Iterator[Finding]:
     if server.asked is not None and server.amiss is None:
         yield Finding(
             Area.SERVER,
-            "not_answering",
+            Problem.NOT_ANSWERING,
             about,
             f"It holds the database, but {server.asked}/readyz does not answer within {READY_LIMIT_S:g} s.",
             "Look at its log; if it stays so, stop it (SIGTERM, then SIGKILL) and start it again: nothing accepted is"
@@ -40,7 +40,7 @@ def process(look: Look) -> Iterator[Finding]:
     elif server.amiss:
         yield Finding(
             Area.SERVER,
-            "not_ready",
+            Problem.NOT_READY,
             about,
             f"It says that it is not ready: {'; '.join(server.amiss)}.",
             "Look at its log for what began and what to do about it.",
@@ -49,7 +49,7 @@ def process(look: Look) -> Iterator[Finding]:
     if left is not None and left.version != __version__:
         yield Finding(
             Area.SERVER,
-            "other_version",
+            Problem.OTHER_VERSION,
             about,
             f"The server is Relay {left.version}, this program is {__version__}.",
             "Start the server again if it was upgraded; else use the relay command of its version.",

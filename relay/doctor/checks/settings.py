@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from yarl import URL
 
 from relay.delivery.guard import Allowed, strict_address
-from relay.doctor.finding import Area, Finding
+from relay.doctor.finding import Area, Finding, Problem
 from relay.doctor.look import Look
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - asked about, not listened on
@@ -22,7 +22,7 @@ def without_effect(look: Look) -> Iterator[Finding]:
     for name in look.installation.unknown:
         yield Finding(
             Area.SETTINGS,
-            "unknown_setting",
+            Problem.UNKNOWN_SETTING,
             name,
             "There is no such setting: it changes nothing.",
             "Correct its name (relay settings shows those there are) or take it away, and start the server again.",
@@ -30,7 +30,7 @@ def without_effect(look: Look) -> Iterator[Finding]:
     for name, why in look.installation.without_effect:
         yield Finding(
             Area.SETTINGS,
-            "no_effect",
+            Problem.NO_EFFECT,
             name,
             f"It is set and changes nothing: {why}.",
             "Take it away, or set what it needs, and start the server again.",
@@ -43,7 +43,7 @@ def public_url(look: Look) -> Iterator[Finding]:
     if everywhere and look.installation.public_url is None:
         yield Finding(
             Area.SETTINGS,
-            "no_public_url",
+            Problem.NO_PUBLIC_URL,
             "RELAY_PUBLIC_URL",
             f"The server listens on every network, and its links begin with {everywhere[0]}, which leads nowhere.",
             "Set it to the URL under which others reach the server, and start the server again.",
@@ -57,7 +57,7 @@ def descriptors(look: Look) -> Iterator[Finding]:
     if 0 < may < wanted:
         yield Finding(
             Area.SETTINGS,
-            "few_descriptors",
+            Problem.FEW_DESCRIPTORS,
             "RELAY_DELIVERY_CONCURRENCY",
             f"With {look.installation.concurrency} up to {wanted} files may be open, and the process may open {may}.",
             "Raise the limit (ulimit -n, LimitNOFILE=), or lower the setting, and start the server again.",
@@ -87,7 +87,7 @@ def unused_targets(look: Look) -> Iterator[Finding]:
         ):
             yield Finding(
                 Area.SETTINGS,
-                "unused_target",
+                Problem.UNUSED_TARGET,
                 f"RELAY_ALLOW_TARGETS: {entry}",
                 "No active subscription goes there.",
                 "If none is meant to, take it away: it opens a private network to whoever has a key.",

@@ -8,7 +8,7 @@ from typing import Any
 from relay.core.errors import TargetError
 from relay.core.model import ErrorCode, SubscriptionState
 from relay.doctor.content import Examined
-from relay.doctor.finding import Area, Finding, moment, span
+from relay.doctor.finding import Area, Finding, Problem, moment, span
 from relay.doctor.look import Look
 from relay.doctor.masked import host_of, masked
 from relay.store.database import Row
@@ -26,9 +26,9 @@ def stopped(look: Look) -> Iterator[Finding]:
             case SubscriptionState.ACTIVE:
                 continue
             case SubscriptionState.PAUSED:
-                problem, at_ms, why = "paused", subscription.paused_at_ms or 0, _why_paused(look, one)
+                problem, at_ms, why = Problem.PAUSED, subscription.paused_at_ms or 0, _why_paused(look, one)
             case SubscriptionState.DISABLED:
-                problem, at_ms, why = "disabled", subscription.disabled_at_ms or 0, _why_disabled(one)
+                problem, at_ms, why = Problem.DISABLED, subscription.disabled_at_ms or 0, _why_disabled(one)
         yield _finding(
             look,
             one,
@@ -64,7 +64,7 @@ def refused(look: Look) -> Iterator[Finding]:
             yield _finding(
                 look,
                 one,
-                "refused",
+                Problem.REFUSED,
                 f"Nothing can be sent there: {error.message}.",
                 "If this target is meant, list its host in RELAY_ALLOW_TARGETS and start the server again; else"
                 f" {look.remedies(one.subscription.api).unwanted}.",
@@ -88,7 +88,7 @@ def failing(look: Look) -> Iterator[Finding]:
         yield _finding(
             look,
             one,
-            "failing" if one.has_succeeded else "never_succeeded",
+            Problem.FAILING if one.has_succeeded else Problem.NEVER_SUCCEEDED,
             what,
             f"{_remedy(look, one)} If it is not wanted any more, {remedies.unwanted}.",
             {
@@ -118,7 +118,7 @@ def duplicates(look: Look) -> Iterator[Finding]:
         yield _finding(
             look,
             one,
-            "duplicate",
+            Problem.DUPLICATE,
             f"Subscribed with the same target and filter as {first_id}: its receiver gets each event more than once.",
             look.remedies(subscription.api).duplicate.replace("{first}", first_id),
             {"same_as": first_id},
@@ -128,7 +128,7 @@ def duplicates(look: Look) -> Iterator[Finding]:
 def _finding(
     look: Look,
     one: Examined,
-    problem: str,
+    problem: Problem,
     what: str,
     advice: str,
     details: Mapping[str, Any],
@@ -137,7 +137,9 @@ def _finding(
 ) -> Finding:
     subscription = one.subscription
     called = subscription.external_ref or subscription.name
-    who = f"{subscription.source or look.remedies(subscription.api).noun}" + (f' "{called}"' if called else "")
+    noun = look.remedies(subscription.api).noun
+    who = f"for {subscription.source}" if subscription.source else f"{subscription.api} {noun}"
+    who += f' "{called}"' if called else ""
     return Finding(
         Area.SUBSCRIPTIONS,
         problem,
@@ -146,7 +148,7 @@ def _finding(
         advice.replace("{id}", subscription.id),
         needs_person,
         context=(
-            f"{', '.join(subscription.event_filter)} for {who}, workspace {one.workspace_name}",
+            f"{', '.join(subscription.event_filter)} {who}, workspace {one.workspace_name}",
             masked(subscription.target_url),
         ),
         details={

@@ -98,7 +98,8 @@ SELECT MAX(a.attempted_at) AS attempted_at FROM (
 -- name: doctor_mail_waiting
 -- Mail that was refused at least once and waits for another try.
 SELECT id, attempts_made, last_error FROM (
-    SELECT id, attempts_made, last_error, next_attempt_at FROM emails WHERE state = 'queued'
+    SELECT id, attempts_made, last_error, next_attempt_at FROM emails
+    WHERE state = 'queued' AND next_attempt_at >= 0
     ORDER BY next_attempt_at
     LIMIT :n
 ) AS first
