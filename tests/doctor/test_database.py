@@ -241,13 +241,11 @@ async def test_who_serves_a_database_is_known_while_it_does(tmp_path: Path, star
 
 
 def test_files_that_are_not_there_are_an_error_in_words(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot look at .*nowhere"):
+    with pytest.raises(StoreError, match=r"cannot look at .*nowhere"):
         look_at_files(tmp_path / "nowhere" / "relay.db", tmp_path)
 
 
-async def test_a_busy_server_is_looked_at_beside_its_writes(
-    tmp_path: Path, relay: Relay, receiver: Receiver
-) -> None:
+async def test_a_busy_server_is_looked_at_beside_its_writes(tmp_path: Path, relay: Relay, receiver: Receiver) -> None:
     await add_subscription(relay, receiver.url("/ok"), event_filter="*")
     for _ in range(20):
         await publish(relay)
