@@ -171,14 +171,14 @@ def _target(guard: Guard, one: Subscription) -> Target | None:
 def _secrets(settings: Settings, installation: Installation, data_dir: Path) -> Secrets | None:
     """What the server seals with, if it can be had here; no key is made."""
     if installation.key_is_set:
-        given = settings.secret_key.get_secret_value() if settings.secret_key else ""
-        keys = [key.strip() for key in given.split(",") if key.strip()]
+        given = settings.secret_key.get_secret_value().split(",") if settings.secret_key else []
     else:
         try:
-            keys = [(data_dir / KEY_FILE).read_text().strip()]
+            given = (data_dir / KEY_FILE).read_text().splitlines()
         except (OSError, UnicodeDecodeError):
             return None
-    return Secrets(keys) if any(keys) else None
+    keys = [key.strip() for key in given if key.strip()]
+    return Secrets(keys) if keys else None
 
 
 def _not_opened(secrets: Secrets | None, read: Read) -> int | None:

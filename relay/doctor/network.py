@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import aiohttp
 
-from relay.core.errors import StartError
+from relay.core.errors import NotSent, StartError
 from relay.delivery.guard import Guard
 from relay.delivery.peek import Peek, peek
 from relay.delivery.resolve import LookupFailed, Resolver
@@ -121,7 +121,7 @@ async def ask_whether_ready(url: str) -> tuple[str, ...] | None:
 async def _name(resolver: Resolver, host: str) -> Name:
     try:
         return Name(await resolver.addresses(host), None)
-    except LookupFailed as failed:
+    except (LookupFailed, NotSent) as failed:
         return Name((), str(failed))
 
 

@@ -78,7 +78,7 @@ def serving_process(database: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        written = os.read(descriptor, 20).strip()
+        written = os.read(descriptor, 256).partition(b"\n")[0].strip()
         return int(written) if written.isdigit() else 0
     finally:
         os.close(descriptor)

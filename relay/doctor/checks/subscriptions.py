@@ -107,7 +107,7 @@ def duplicates(look: Look) -> Iterator[Finding]:
     for one in look.active:
         subscription, target = one.subscription, look.target(one.subscription)
         # Two spellings of a host or a port are one place.
-        place = (target.key, target.head) if target is not None else subscription.target_url
+        place = (target.scheme, target.host, target.port, target.head) if target else (subscription.target_url,)
         kind = (subscription.workspace_id, subscription.api, place, frozenset(subscription.event_filter))
         alike = earlier.setdefault(kind, [])
         first = next((other for other in alike if other.subscription.conditions == subscription.conditions), None)
