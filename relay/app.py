@@ -17,7 +17,7 @@ from aiohttp import web
 from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
 from relay.core.conditions import Change, Conditions
-from relay.core.errors import StartError
+from relay.core.errors import StartError, StoreError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.core.model import DeliveryState
 from relay.core.wire import Wire
@@ -30,10 +30,12 @@ from relay.delivery.removal import removal_chore
 from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
 from relay.delivery.tls import trusting_context
+from relay.doctor.installation import Installation, as_values, installation_of
 from relay.producers import testimonials
 from relay.settings import Settings
 from relay.store import subscriptions, workspaces
 from relay.store.database import Database
+from relay.store.installation import keep
 from relay.store.secrets import Secrets, load_secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
@@ -181,6 +183,7 @@ async def running(
         await runner.setup()
         # What waits is taken up first: a request that is answered finds the engine at work.
         await engine.start()
+        await _leave(installation_of(settings, clock(), secrets, [_url_of(listener)], guard.own_addresses), database)
         # Last: they are shown once, and a start that fails shows nothing.
         first_keys = await _ensure_keys(database, settings, clock())
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
@@ -196,6 +199,15 @@ async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> t
         key = settings.bootstrap_key.get_secret_value()
         await database.write(workspaces.ensure_key(workspace.id, key, frozenset(SCOPES), "bootstrap", now_ms))
     return first_keys
+
+
+async def _leave(installation: Installation, database: Database) -> None:
+    """Leave word for the doctor of how the server was started."""
+    try:
+        await database.write(keep(as_values(installation)))
+    except StoreError as error:
+        # A full disk does not keep a server from delivering what waits.
+        log.warning("the settings of this start could not be kept for relay doctor", error=error.message)
 
 
 async def _check_secrets(database: Database, secrets: Secrets) -> None:

@@ -51,6 +51,28 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Remedies:
+    """What a person does about a subscription of an API that does not work, in the API's own terms.
+
+    `{id}` stands for the subscription's id, `{first}` for that of an earlier one of the same kind.
+    """
+
+    noun: str = "subscription"
+    """What the API calls a subscription."""
+    stopped: str = "Look after it with the API it was made with."
+    """It is paused or disabled."""
+    unwanted: str = "remove it with the API it was made with"
+    """How it is removed, as the end of "If it is not wanted any more, …"."""
+    duplicate: str = "Remove one of the two."
+    answers_wrongly: str = "See that this is the url that is meant, and what its receiver says to a request."
+    """It is reached, and what it answers is no success."""
+    died: str = (
+        "Mend its target; then POST /v1/dead-letters/{delivery id}/replay, with a key that has the deliveries scope."
+    )
+    """Deliveries to it were given up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """A contract that Relay serves. A new API is a folder with one of these, and a line in `app.py`."""
 
@@ -63,6 +85,8 @@ class Api:
     """(method, path) → whether an error there, an unknown path included, is told in this API's shape."""
     error: Callable[[Problem], web.Response]
     wire: Wire
+    remedies: Remedies = Remedies()
+    """What the doctor advises about its subscriptions."""
     admit: Callable[[web.Request], Awaitable[None]] | None = None
     """Runs once the key is known; raises RateLimited when its workspace has to wait. Headers it puts into
     `answer_headers(request)` are on every answer to a known key, errors included."""

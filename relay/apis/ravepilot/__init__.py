@@ -7,7 +7,7 @@ from aiohttp import web
 from relay.apis.ravepilot.operations import OPERATIONS
 from relay.apis.ravepilot.schemas import Error, WebhookBody, WebhookHeaders
 from relay.apis.ravepilot.wire import WIRE
-from relay.web.api import Api, Problem, Sent
+from relay.web.api import Api, Problem, Remedies, Sent
 from relay.web.body import json_response
 
 _PATHS = ("/v1/invitations", "/v1/magic-link", "/v1/submissions", "/v1/webhooks", "/v1/webhook-deliveries")
@@ -43,4 +43,16 @@ API = Api(
     owns=owns,
     error=error,
     wire=WIRE,
+    remedies=Remedies(
+        noun="webhook",
+        stopped=(
+            "It stays disabled. When its receiver works, create it anew: POST /v1/webhooks with the same url and"
+            " events, give the receiver the new secret, then DELETE /v1/webhooks/{id}."
+        ),
+        unwanted="delete it with DELETE /v1/webhooks/{id}",
+        duplicate=(
+            "Delete the one whose secret the receiver does not use: DELETE /v1/webhooks/{id} or"
+            " DELETE /v1/webhooks/{first}."
+        ),
+    ),
 )

@@ -7,7 +7,7 @@ from aiohttp import web
 from relay.apis.rest_hooks.operations import OPERATIONS
 from relay.apis.rest_hooks.schemas import ErrorResponse, HookHeaders, SampleEvent
 from relay.apis.rest_hooks.wire import NAME, WIRE
-from relay.web.api import Api, Problem, Sent
+from relay.web.api import Api, Problem, Remedies, Sent
 from relay.web.body import json_response
 
 _ROOT = "/api/v1"
@@ -42,4 +42,17 @@ API = Api(
     owns=_owns,
     error=_error,
     wire=WIRE,
+    remedies=Remedies(
+        noun="hook",
+        stopped=(
+            "If the flow is wanted, turn it off and on again, which subscribes it anew. If this one is still reported"
+            " then, or the flow is not wanted, unsubscribe it with DELETE /api/v1/hooks/{id}."
+        ),
+        unwanted="unsubscribe it with DELETE /api/v1/hooks/{id}",
+        duplicate=(
+            "Turn the flow off, which unsubscribes the one the platform knows; unsubscribe the other with"
+            " DELETE /api/v1/hooks/{id} or DELETE /api/v1/hooks/{first}; turn the flow on again."
+        ),
+        answers_wrongly="See that the flow is on, and that this is its URL.",
+    ),
 )

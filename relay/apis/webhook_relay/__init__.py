@@ -15,7 +15,7 @@ from relay.apis.webhook_relay.schemas import DeliveryBody, DeliveryHeaders, Prob
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.delivery.jobs import Chore
 from relay.delivery.live import Live
-from relay.web.api import Api, Sent
+from relay.web.api import Api, Remedies, Sent
 from relay.web.wiring import CLOCK, ENGINE, SETTINGS
 
 __all__ = ["API", "mount"]
@@ -76,6 +76,21 @@ API = Api(
     owns=_owns,
     error=problem.answer,
     wire=WIRE,
+    remedies=Remedies(
+        stopped=(
+            'When its receiver works, POST /v1/subscriptions/{id}/resume, with {"replay_missed": true} for what was'
+            " published since it stopped; if it is not wanted any more, DELETE /v1/subscriptions/{id}."
+        ),
+        unwanted="delete it with DELETE /v1/subscriptions/{id}",
+        duplicate=(
+            "Delete the one whose secret the receiver does not use: DELETE /v1/subscriptions/{id} or"
+            " DELETE /v1/subscriptions/{first}."
+        ),
+        died=(
+            "Mend its target; then POST /v1/subscriptions/{id}/recover with the time since when, or"
+            " POST /v1/dead-letters/{delivery id}/replay for one of them."
+        ),
+    ),
     admit=admit,
     mount=mount,
     error_model=Problem,

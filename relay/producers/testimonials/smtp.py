@@ -68,16 +68,7 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
     Cancelled before the text is offered it raises CancelledError: nothing has arrived. After that it returns what is
     known.
     """
-    client = SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls,
-        start_tls=server.start_tls,
-        username=server.username,
-        password=server.password,
-        local_hostname=sender.rpartition("@")[2],
-        timeout=STEP_TIMEOUT_S,
-    )
+    client = _client(server, sender, STEP_TIMEOUT_S)
     try:
         try:
             await client.connect()
@@ -101,6 +92,36 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
         return MailOutcome(MailState.SENT)
     finally:
         client.close()
+
+
+async def reach(server: MailServer, sender: str, limit_s: float) -> str | None:
+    """Greet a mail server, encrypt and log in as `post` would, and say good-bye: what went wrong, or None."""
+    client = _client(server, sender, limit_s)
+    try:
+        async with asyncio.timeout(limit_s):
+            await client.connect()
+            with contextlib.suppress(SMTPException, OSError):
+                await client.quit()
+    except TimeoutError:
+        return f"no answer within {limit_s:g} s"
+    except (SMTPException, OSError, ValueError) as error:
+        return _said(error)
+    finally:
+        client.close()
+    return None
+
+
+def _client(server: MailServer, sender: str, timeout_s: float) -> SMTP:
+    return SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls,
+        start_tls=server.start_tls,
+        username=server.username,
+        password=server.password,
+        local_hostname=sender.rpartition("@")[2],
+        timeout=timeout_s,
+    )
 
 
 def _said(error: Exception) -> str:
