@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import structlog
 from aiohttp import web
 
+from relay import notices
 from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
-from relay.core.conditions import Change, Conditions
-from relay.core.errors import StartError
+from relay.core.conditions import Conditions
+from relay.core.errors import StartError, StoreError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.core.model import DeliveryState
 from relay.core.wire import Wire
 from relay.delivery.engine import Engine
 from relay.delivery.farewell import DeletingGuard, Farewells
 from relay.delivery.guard import Allowed, Guard
+from relay.delivery.jobs import Chore
 from relay.delivery.post import Poster
 from relay.delivery.removal import removal_chore
+from relay.delivery.report import Report
 from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
 from relay.delivery.tls import trusting_context
+from relay.notices import ConditionLog
 from relay.producers import testimonials
+from relay.producers.testimonials import mail
 from relay.settings import Settings
 from relay.store import subscriptions, workspaces
 from relay.store.database import Database
+from relay.store.migrate import load_migrations
 from relay.store.secrets import Secrets, load_secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
 from relay.web.api import Api
 from relay.web.body import MAX_BODY_BYTES
+from relay.web.gauges import count
 from relay.web.metrics import Metrics
 from relay.web.middleware import register
 from relay.web.watchdog import watched_runner
-from relay.web.wiring import CATALOGUE, CLOCK, CONDITIONS, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
+from relay.web.wiring import (
+    CATALOGUE,
+    CLOCK,
+    CONDITIONS,
+    DATABASE,
+    ENGINE,
+    GUARD,
+    METRICS,
+    REPORT,
+    SECRETS,
+    SETTINGS,
+    Clock,
+)
 
 APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 """Every API that is served. A new one is a folder, and its name here."""
@@ -50,8 +69,9 @@ FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
 """The keys that the first start makes for the workspace `default`."""
 DEFAULT_WORKSPACE = "default"
 BACKLOG = 1024
-
-log = structlog.get_logger("relay")
+CONDITIONS_S = 5.0
+STOP_COUNT_S = 2.0
+"""How long counting what waits may delay the stop."""
 
 
 def wall_clock() -> int:
@@ -97,14 +117,20 @@ def _make_folder(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, clock: Clock = wall_clock, resolver: Resolver | None = None
+    settings: Settings,
+    *,
+    clock: Clock = wall_clock,
+    monotonic: Callable[[], float] = time.monotonic,
+    resolver: Resolver | None = None,
 ) -> AsyncIterator[Running]:
     """Serve until the block ends: then requests that are under way finish, and everything is closed.
 
+    `clock` gives Unix milliseconds, `monotonic` the seconds that the log counts its minutes by.
     Raises StartError with one line when it cannot start.
     """
     catalogue = Catalogue.load(settings.sample_events)
-    conditions = Conditions(time.monotonic, _tell)
+    condition_log = ConditionLog(monotonic)
+    conditions = Conditions(monotonic, condition_log.changed)
     async with contextlib.AsyncExitStack() as stack:
         database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
         await _check_secrets(database, secrets)
@@ -121,6 +147,7 @@ async def running(
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD], app[CONDITIONS] = catalogue, guard, conditions
         wires, trust = wires_of(settings), trusting_context()
+        app[REPORT] = report = Report(clock, monotonic, wires, app[METRICS])
         resolver = Resolver() if resolver is None else resolver
         farewells = Farewells(
             database,
@@ -139,7 +166,9 @@ async def running(
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
+            report=report,
             chores=[
+                Chore("say-conditions", CONDITIONS_S, condition_log.tell_now_and_then),
                 farewells.chore,
                 removal_chore(database, clock),
                 *testimonials.mount(app, url),
@@ -148,7 +177,8 @@ async def running(
         )
         app[ENGINE] = engine
         engine.on_settled(lambda batch: _count(app[METRICS], batch))
-        stack.push_async_callback(engine.stop)
+        served = asyncio.Event()
+        stack.push_async_callback(_stop, engine, database, report, condition_log, served)
         runner = watched_runner(app)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
@@ -157,7 +187,36 @@ async def running(
         # Last: they are shown once, and a start that fails shows nothing.
         first_keys = await _ensure_keys(database, settings, clock())
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        notices.started(
+            settings,
+            schema=load_migrations()[-1].number,
+            listens=[_url_of(listener)],
+            public_url=url,
+            event_types=len(catalogue.ids()),
+            waiting=await _waiting(database),
+        )
+        served.set()
         yield Running(url, first_keys, database, engine, app)
+
+
+async def _stop(
+    engine: Engine, database: Database, report: Report, condition_log: ConditionLog, served: asyncio.Event
+) -> None:
+    cut_off = await engine.stop()
+    report.tell(at_once=True)
+    condition_log.tell(at_once=True)
+    if served.is_set():
+        waiting = mails = None
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(STOP_COUNT_S):
+                waiting = await _waiting(database)
+                mails = await database.read(mail.waiting())
+        notices.stopped(cut_off=cut_off, waiting=waiting, mails=mails)
+
+
+async def _waiting(database: Database) -> notices.Waiting:
+    counted = await count(database)
+    return notices.Waiting(counted.pending, counted.targets)
 
 
 async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> tuple[str, ...]:
@@ -210,14 +269,6 @@ def _url_of(listener: socket.socket) -> str:
     if ":" in host:
         host = f"[{host}]"
     return f"http://{host}:{port}"
-
-
-def _tell(change: Change) -> None:
-    condition, detail, lasted_s = change
-    if lasted_s is None:
-        log.error(condition.words, detail=detail, next=condition.advice)
-    else:
-        log.info("%s: over", condition.words, lasted_s=round(lasted_s))
 
 
 def _count(metrics: Metrics, batch: Sequence[Settled]) -> None:

@@ -13,14 +13,14 @@ import orjson
 import structlog
 
 from relay.core.errors import StoreError
-from relay.core.model import Attempt, Claimed, DeliveryState, ErrorCode, Outcome
+from relay.core.model import Attempt, Claimed, DeadReason, DeliveryState, ErrorCode, Outcome, Subscription
 from relay.core.retry import judge
 from relay.core.wire import Wire
 from relay.delivery.claim import Wanted, claim
 from relay.delivery.lanes import Lane
 from relay.delivery.post import Poster
 from relay.delivery.schedule import LANES_PER_CLAIM, Schedule
-from relay.delivery.settle import Settled, Settler
+from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
 from relay.store import deliveries, events, subscriptions
 from relay.store.database import Database
@@ -44,13 +44,16 @@ class Drain:
         poster: Poster,
         settler: Settler,
         concurrency: int,
+        on_ended: Callable[[Subscription, DeadReason, int], None] = lambda *_: None,
     ) -> None:
+        """`on_ended` is told how many deliveries died with their subscription, which gets nothing more."""
         self._database = database
         self._clock = clock
         self._wires = wires
         self._signer = signer
         self._poster = poster
         self._settler = settler
+        self._on_ended = on_ended
         self._schedule = Schedule(concurrency, clock)
         self._versions: dict[str, int] = {}
         self._requests: set[asyncio.Task[None]] = set()
@@ -102,15 +105,20 @@ class Drain:
 
     async def run(self) -> None:
         """Drain for ever."""
-        loop = asyncio.get_running_loop()
+        loop, failing = asyncio.get_running_loop(), False
         while True:
             self._woken.clear()
             try:
                 sleep_s = await self.step()
             except StoreError as error:
-                log.error("deliveries cannot be claimed", error=error.message)
+                if not failing:
+                    log.error("deliveries cannot be claimed", reason=error.message, next="they wait; it is tried again")
+                failing = True
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
+            if failing:
+                log.info("deliveries are claimed again")
+                failing = False
             alarm = loop.call_later(sleep_s, self._woken.set)
             await self._woken.wait()
             alarm.cancel()
@@ -131,17 +139,22 @@ class Drain:
             return 0.0
         return self._schedule.tick(loop.time())
 
-    async def stop(self, grace_s: float) -> None:
-        """Give what is under way some time, when `run` has ended. What is cut off is sent again at the next start."""
+    async def stop(self, grace_s: float) -> int:
+        """Give what is under way some time, when `run` has ended. What is cut off is sent again at the next start.
+
+        Returns how many requests were cut off.
+        """
         if self._requests:
             await asyncio.wait(self._requests, timeout=grace_s)
+        cut_off = len(self._requests)
         for request in self._requests:
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
+        return cut_off
 
-    def settled(self, batch: Sequence[Settled], switched_off: Iterable[str]) -> None:
+    def settled(self, batch: Sequence[Settled], recorded: Recorded) -> None:
         """These attempts are recorded."""
-        self._schedule.settled(batch, switched_off)
+        self._schedule.settled(batch, recorded.switched_off)
         self._stir()
 
     def _ended(self, request: asyncio.Task[None]) -> None:
@@ -163,6 +176,8 @@ class Drain:
             raise
         for (lane, _), one in zip(wanted, found, strict=True):
             self._schedule.take_in(lane, one)
+            if one.ended and one.subscription is not None:
+                self._on_ended(one.subscription, one.ended_why, one.ended)
 
     async def _request(self, lane: Lane, claimed: Claimed) -> None:
         loop = asyncio.get_running_loop()

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 
 from relay.core.errors import StoreError
-from relay.core.model import Claimed, Event, Outcome, SignedRequest
+from relay.core.model import Claimed, DeadReason, Event, Outcome, SignedRequest
 from relay.core.wire import Wire
 from relay.delivery.drain import Drain
 from relay.delivery.jobs import Chore, Jobs
 from relay.delivery.post import Poster
 from relay.delivery.publish import Published, Publisher
-from relay.delivery.settle import Settled, Settler
+from relay.delivery.report import Report
+from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
 from relay.store import deliveries, events, workspaces
 from relay.store.database import Database, Work
 from relay.store.secrets import Secrets
+from relay.store.subscriptions import Removed
 
 GRACE_S = 10.0
 """How long requests that are under way may take to end when the server stops."""
@@ -46,9 +48,13 @@ class Engine:
         timeout_s: float,
         concurrency: int,
         retention_days: int,
+        report: Report,
         chores: Iterable[Chore] = (),
     ) -> None:
-        """`clock` gives Unix milliseconds; `wires` are by the name of their API; `chores` run beside the engine's."""
+        """`clock` gives Unix milliseconds; `wires` are by the name of their API; `chores` run beside the engine's.
+
+        `report` is told what an operator has to know.
+        """
         self._database = database
         self._clock = clock
         self._poster = poster
@@ -57,7 +63,8 @@ class Engine:
         self._publisher = Publisher(wires)
         self._settler = Settler(database, clock, self._on_settled)
         signer = Signer(wires, secrets, timeout_s)
-        self._drain = Drain(database, clock, wires, signer, poster, self._settler, concurrency)
+        self._report = report
+        self._drain = Drain(database, clock, wires, signer, poster, self._settler, concurrency, report.ended)
         self._listeners: list[Callable[[Sequence[Settled]], None]] = []
         self._next_look_s = 0.0
         self._loops: list[asyncio.Task[None]] = []
@@ -67,8 +74,10 @@ class Engine:
                 Chore("reclaim-leases", 30, self._reclaim),
                 Chore("expire-idempotency", 600, self._expire_idempotency),
                 Chore("expire-events", 3600, self.expire_events),
+                report.chore,
                 *chores,
-            ]
+            ],
+            report.chore_ran,
         )
 
     def publish(self, event: Event) -> Work[Published]:
@@ -78,8 +87,12 @@ class Engine:
         """
         return self._publisher.publish(event)
 
-    def send(self, published: Iterable[Claimed]) -> None:
-        """These deliveries were published and are committed."""
+    def send(self, published: Iterable[Claimed], *, by: str = "other", events: int = 1) -> None:
+        """These deliveries were published and are committed: of so many events, even if nobody receives them.
+
+        `by` names the API or producer that published them.
+        """
+        self._report.published(by, events)
         self._drain.send(published)
 
     def wake(self, subscription_ids: Iterable[str]) -> None:
@@ -89,6 +102,11 @@ class Engine:
     def forget(self, subscription_id: str) -> None:
         """A subscription was changed, paused, resumed or removed: nothing more is sent as it was before."""
         self._drain.forget(subscription_id)
+
+    def removed(self, removed: Removed) -> None:
+        """A subscription was removed: nothing more is sent, and what waited for it dies."""
+        self._report.ended(removed.subscription, DeadReason.UNSUBSCRIBED, removed.died)
+        self._drain.forget(removed.subscription.id)
 
     async def post_now(self, request: SignedRequest) -> Outcome:
         """Send one request that is no delivery, for somebody who waits: nothing is stored, nothing is tried again."""
@@ -118,28 +136,35 @@ class Engine:
             loop.add_done_callback(_ended)
         self._jobs.start()
 
-    async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Let what is under way end, record it, and stop. Safe to call when `start` failed or was never called."""
+    async def stop(self, grace_s: float = GRACE_S) -> int:
+        """Let what is under way end, record it, and stop. Safe to call when `start` failed or was never called.
+
+        Returns how many requests were cut off.
+        """
         if not self._loops:
             await self._poster.close()
-            return
+            return 0
         self._jobs.stop()
         settling, draining = self._loops
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
-        await self._drain.stop(grace_s)
+        cut_off = await self._drain.stop(grace_s)
         settling.cancel()
         await asyncio.gather(settling, return_exceptions=True)
         try:
             async with asyncio.timeout(2):
                 await self._settler.flush()
         except TimeoutError:
-            log.error("the last attempts could not be recorded; their deliveries are sent again at the next start")
+            log.error(
+                "the last attempts could not be recorded", next="their deliveries are sent again at the next start"
+            )
         self._loops = []
         await self._poster.close()
+        return cut_off
 
-    def _on_settled(self, batch: Sequence[Settled], switched_off: Sequence[str]) -> None:
-        self._drain.settled(batch, switched_off)
+    def _on_settled(self, batch: Sequence[Settled], recorded: Recorded) -> None:
+        self._drain.settled(batch, recorded)
+        self._report.recorded(recorded)
         for listener in self._listeners:
             listener(batch)
 

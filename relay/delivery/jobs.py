@@ -9,13 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-
-from relay.core.errors import StoreError
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +25,15 @@ class Chore:
 class Jobs:
     """Runs chores from `start` to `stop`."""
 
-    def __init__(self, chores: list[Chore]) -> None:
+    def __init__(self, chores: list[Chore], on_run: Callable[[str, Exception | None], None]) -> None:
+        """`on_run` is told of each run: the name of the chore, and what it failed with."""
         # A chore that was late is run once, never skipped: a paused machine must not lose its clean-up.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         for chore in chores:
             trigger = IntervalTrigger(seconds=chore.every_s, timezone=UTC)
-            self._scheduler.add_job(_guarded, trigger, args=[chore], id=chore.name)
+            self._scheduler.add_job(_guarded, trigger, args=[chore, on_run], id=chore.name)
 
     def start(self) -> None:
         self._scheduler.start()
@@ -46,10 +42,10 @@ class Jobs:
         self._scheduler.shutdown(wait=False)
 
 
-async def _guarded(chore: Chore) -> None:
+async def _guarded(chore: Chore, on_run: Callable[[str, Exception | None], None]) -> None:
     try:
         await chore.run()
-    except StoreError as error:
-        log.warning("chore put off", chore=chore.name, error=error.message)
-    except Exception:
-        log.exception("chore failed", chore=chore.name)
+    except Exception as error:
+        on_run(chore.name, error)
+    else:
+        on_run(chore.name, None)

@@ -29,7 +29,7 @@ from relay.core.errors import (
     StoreFull,
     StoreReadOnly,
 )
-from relay.store.database import Statement, T, Work, load_statements
+from relay.store.database import Sizes, Statement, T, Work, load_statements
 from relay.store.failpoint import failpoint
 from relay.store.migrate import Migration, load_migrations, migrate
 
@@ -71,6 +71,10 @@ class SqliteDatabase:
     def is_writable(self) -> bool:
         """False for a while after the disk was full or could not be written."""
         return time.monotonic() - self._refused_at_s >= REFUSED_S
+
+    def sizes(self) -> Sizes:
+        """Of the file and of its write-ahead log; 0 for one that is not there."""
+        return Sizes(_size(self.path), _size(self.path.with_name(self.path.name + "-wal")))
 
     async def start(self) -> None:
         await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
@@ -248,6 +252,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def dialect(text: str) -> str:
     """A statement as SQLite takes it."""
     return text.replace("/* without rowid */", "WITHOUT ROWID")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _connect(path: Path) -> sqlite3.Connection:

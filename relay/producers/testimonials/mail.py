@@ -150,6 +150,14 @@ def abandon(now_ms: int) -> Steps[None]:
 
 
 @work
+def waiting() -> Steps[int]:
+    """How many mails are queued."""
+    rows = yield statement("email_waiting")
+    count: int = rows[0]["waiting"]
+    return count
+
+
+@work
 def suppress(workspace_id: str, email: str, reason: SuppressionReason, now_ms: int) -> Steps[None]:
     """Write to this address no more."""
     yield statement(
