@@ -100,11 +100,13 @@ def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings, *, serve: bool) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
+async def open_store(
+    settings: Settings, *, serve: bool, conditions: Conditions | None = None
+) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
     """The database of the settings, and the secrets that open what it keeps. `serve` claims it for this process."""
     _make_folder(settings.data_dir)
     secrets = load_secrets(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data_dir)
-    async with open_sqlite(settings.database_path, serve=serve) as database:
+    async with open_sqlite(settings.database_path, serve=serve, conditions=conditions) as database:
         yield database, secrets
 
 
@@ -132,7 +134,7 @@ async def running(
     condition_log = ConditionLog(monotonic)
     conditions = Conditions(monotonic, condition_log.changed)
     async with contextlib.AsyncExitStack() as stack:
-        database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
+        database, secrets = await stack.enter_async_context(open_store(settings, serve=True, conditions=conditions))
         await _check_secrets(database, secrets)
         _allow_many_sockets()
 

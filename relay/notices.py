@@ -77,10 +77,10 @@ class ConditionLog:
         """`monotonic` gives seconds that never go back."""
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._said: dict[Condition, float] = {}
-        """Since when each holds, as far as the log says."""
+        self._said: dict[Condition, tuple[float, str]] = {}
+        """Since when each holds, as far as the log says, and what showed it."""
         self._began_s: dict[Condition, deque[float]] = {}
-        self._unsaid_ends: dict[Condition, float] = {}
+        self._unsaid_ends: dict[Condition, tuple[float, str]] = {}
 
     def changed(self, change: Change) -> None:
         """For `Conditions`."""
@@ -91,11 +91,11 @@ class ConditionLog:
                 self._unsaid_ends.pop(condition, None)
                 if condition in self._said:
                     return
-                self._said[condition] = now_s
+                self._said[condition] = now_s, change.detail
             log.error(condition.words, condition=condition.key, detail=change.detail, next=condition.advice)
             return
         with self._lock:
-            self._unsaid_ends[condition] = now_s
+            self._unsaid_ends[condition] = now_s, change.detail
             began_s = self._began_s[condition]
             if len(began_s) == OFTEN and now_s - began_s[0] < MINUTE_S:
                 return
@@ -104,7 +104,7 @@ class ConditionLog:
     def tell(self, *, at_once: bool = False) -> None:
         """Say the ends that have lasted, or all."""
         now_s = self._monotonic()
-        for condition, ended_s in list(self._unsaid_ends.items()):
+        for condition, (ended_s, _) in list(self._unsaid_ends.items()):
             if at_once or now_s - ended_s >= MINUTE_S:
                 self._say_end(condition)
 
@@ -114,8 +114,10 @@ class ConditionLog:
 
     def _say_end(self, condition: Condition) -> None:
         with self._lock:
-            ended_s = self._unsaid_ends.pop(condition, None)
-            if ended_s is None:
+            end = self._unsaid_ends.pop(condition, None)
+            if end is None:
                 return
-            lasted_s = round(ended_s - self._said.pop(condition))
-        log.info("%s: over", condition.words, condition=condition.key, lasted_s=lasted_s)
+            began_s, shown_by = self._said.pop(condition)
+        ended_s, detail = end
+        more = {"detail": detail} if detail != shown_by else {}
+        log.info("%s: over", condition.words, condition=condition.key, lasted_s=round(ended_s - began_s), **more)

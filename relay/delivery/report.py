@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from relay.core.errors import StoreError, TargetError
+from relay.core.errors import StoreBusy, StoreFull, StoreReadOnly, TargetError
 from relay.core.model import DeadReason, ErrorCode, Outcome, Subscription, SubscriptionState
 from relay.core.tally import Tally
 from relay.core.wire import Wire
@@ -109,17 +109,16 @@ class Report:
     def chore_ran(self, chore: str, error: Exception | None) -> None:
         """A chore has run, and failed if there is an error. Said when it begins to fail, and when it works again."""
         self._numbers.chore_ran(chore, failed=error is not None)
+        if isinstance(error, (StoreBusy, StoreFull, StoreReadOnly)):
+            return  # one condition says that for all of them
         if error is None:
             if chore in self._failing_chores:
                 self._failing_chores.discard(chore)
                 log.info("a chore works again", chore=chore)
         elif chore not in self._failing_chores:
             self._failing_chores.add(chore)
-            if isinstance(error, StoreError):
-                log.warning("a chore was put off", chore=chore, reason=error.message, next="nothing; it is tried again")
-            else:
-                next_step = "report it with this line; the chore is tried again"
-                log.error("a chore failed", chore=chore, reason=type(error).__name__, next=next_step, exc_info=error)
+            next_step = "report it with this line; the chore is tried again"
+            log.error("a chore failed", chore=chore, reason=type(error).__name__, next=next_step, exc_info=error)
 
     # What is said.
 
@@ -224,7 +223,7 @@ class Report:
             case DeadReason.TARGET_REFUSED:
                 return f"{_ALLOW}; then {again}"
             case DeadReason.PAUSED | DeadReason.DISABLED:
-                return f"{self._revive(subscription)}; then {again}"
+                return self._revive(subscription)
             case DeadReason.GONE | DeadReason.UNSUBSCRIBED:
                 return "nothing: nobody wants them any more"
 

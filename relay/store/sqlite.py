@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import aiosqlite
 
+from relay.core.conditions import Condition, Conditions
 from relay.core.errors import (
     StartError,
     StoreBusy,
@@ -53,8 +54,10 @@ class _Waiting(NamedTuple):
 class SqliteDatabase:
     """A database file. Use `open_sqlite`, which also closes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, conditions: Conditions) -> None:
+        """`conditions` are told what keeps the file from being written, and when that is over."""
         self.path = path
+        self._conditions = conditions
         self._statements = {name: dialect(text) for name, text in load_statements().items()}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -159,15 +162,24 @@ class SqliteDatabase:
     def _run_group(self, group: list[_Waiting]) -> list[Any]:
         try:
             with _transaction(self._writer):
-                return [self._run(waiting.work) for waiting in group]
+                results = [self._run(waiting.work) for waiting in group]
         except Exception as error:
             if len(group) == 1:
                 return [self._refusal(error)]
+        else:
+            self._written()
+            return results
         try:
             with _transaction(self._writer):
                 return [self._run_apart(waiting.work) for waiting in group]
         except Exception as error:
             return [self._refusal(error)] * len(group)
+
+    def _written(self) -> None:
+        self._conditions.end(Condition.LOCKED)
+        if self.is_writable:
+            self._conditions.end(Condition.DISK_FULL)
+            self._conditions.end(Condition.READ_ONLY)
 
     def _run_apart(self, work: Work[Any]) -> Any:
         execute = self._writer.execute
@@ -207,12 +219,15 @@ class SqliteDatabase:
             return StoreError(str(error))
         match code & 0xFF:  # the low byte is the kind, the rest says more about it
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                self._conditions.begin(Condition.LOCKED, str(error))
                 return StoreBusy()
             case sqlite3.SQLITE_FULL:
                 self._refused_at_s = time.monotonic()
+                self._conditions.begin(Condition.DISK_FULL, str(error))
                 return StoreFull()
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
                 self._refused_at_s = time.monotonic()
+                self._conditions.begin(Condition.READ_ONLY, str(error))
                 return StoreReadOnly()
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 damage = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")
@@ -346,7 +361,9 @@ def owned(path: Path) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabase]:
+async def open_sqlite(
+    path: Path, *, serve: bool, conditions: Conditions | None = None
+) -> AsyncIterator[SqliteDatabase]:
     """Open a database file, bring its schema up to date, and close it at the end.
 
     `serve` claims the file for this process: only one may send its deliveries. Without it (the command line beside a
@@ -354,7 +371,7 @@ async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabas
     """
     path = path.absolute()  # noqa: ASYNC240 - reads no file
     with owned(path) if serve else contextlib.nullcontext():
-        database = SqliteDatabase(path)
+        database = SqliteDatabase(path, conditions or Conditions(time.monotonic, lambda _: None))
         try:
             await database.start()
             yield database

@@ -64,6 +64,8 @@ class MailOutcome:
 
     state: MailState
     error: str | None = None
+    is_served: bool | None = None
+    """Whether the mail server lets us hand in mail at all; None when this try does not tell."""
 
 
 def email_sha256(email: str) -> str:
