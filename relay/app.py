@@ -44,7 +44,7 @@ from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
 from relay.web.api import Api
 from relay.web.body import MAX_BODY_BYTES
-from relay.web.gauges import count
+from relay.web.gauges import Counted, count
 from relay.web.metrics import Metrics
 from relay.web.middleware import register
 from relay.web.watchdog import watched_runner
@@ -195,7 +195,7 @@ async def running(
             listens=[_url_of(listener)],
             public_url=url,
             event_types=len(catalogue.ids()),
-            waiting=await _waiting(database),
+            waiting=_waiting(await database.read(count())),
         )
         served.set()
         yield Running(url, first_keys, database, engine, app)
@@ -211,13 +211,13 @@ async def _stop(
         waiting = mails = None
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(STOP_COUNT_S):
-                waiting = await _waiting(database)
+                # Written, not read: it stands behind what is still being recorded.
+                waiting = _waiting(await database.write(count()))
                 mails = await database.read(mail.waiting())
         notices.stopped(cut_off=cut_off, waiting=waiting, mails=mails)
 
 
-async def _waiting(database: Database) -> notices.Waiting:
-    counted = await count(database)
+def _waiting(counted: Counted) -> notices.Waiting:
     return notices.Waiting(counted.pending, counted.targets)
 
 

@@ -116,7 +116,9 @@ def _failure(one: Settled, subscription: Subscription, now_ms: int) -> tuple[Tur
     state = switched_off(subscription, one.policy, now_ms)
     if state is not None:
         return Turn.OFF, state
-    return (Turn.FAILS if subscription.consecutive_failures == 1 else None), None
+    # What was on the wire when somebody ended its subscription is no news of the target.
+    is_wanted = subscription.state is SubscriptionState.ACTIVE and subscription.removed_at_ms is None
+    return (Turn.FAILS if is_wanted and subscription.consecutive_failures == 1 else None), None
 
 
 class Settler:

@@ -161,21 +161,21 @@ class SqliteDatabase:
 
     def _run_group(self, group: list[_Waiting]) -> list[Any]:
         try:
-            with _transaction(self._writer):
-                results = [self._run(waiting.work) for waiting in group]
+            with self._transaction():
+                return [self._run(waiting.work) for waiting in group]
         except Exception as error:
             if len(group) == 1:
                 return [self._refusal(error)]
-        else:
-            self._written()
-            return results
         try:
-            with _transaction(self._writer):
+            with self._transaction():
                 return [self._run_apart(waiting.work) for waiting in group]
         except Exception as error:
             return [self._refusal(error)] * len(group)
 
-    def _written(self) -> None:
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _transaction(self._writer):
+            yield
         self._conditions.end(Condition.LOCKED)
         if self.is_writable:
             self._conditions.end(Condition.DISK_FULL)

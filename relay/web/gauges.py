@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from relay.core.conditions import Condition, Conditions
 from relay.core.errors import StoreError
 from relay.store import deliveries, subscriptions
-from relay.store.database import Database
+from relay.store.database import Database, Steps, work
 from relay.store.subscriptions import Standing
 
 KEEP_S = 1.0
@@ -39,14 +39,15 @@ class Counted(NamedTuple):
     standings: list[Standing]
 
 
-async def count(database: Database) -> Counted:
-    """Count, on a reader. Raises StoreError."""
-    waiting = await database.read(deliveries.waiting())
+@work
+def count() -> Steps[Counted]:
+    """Count all of it."""
+    waiting = yield from deliveries.waiting()
     return Counted(
-        pending=await database.read(deliveries.pending()),
+        pending=(yield from deliveries.pending()),
         targets=len(waiting),
         oldest_due_at_ms=min((one.due_at_ms for one in waiting), default=None),
-        standings=await database.read(subscriptions.standings()),
+        standings=(yield from subscriptions.standings()),
     )
 
 
@@ -79,7 +80,7 @@ class Gauges(Collector):
                 return
             try:
                 async with asyncio.timeout(COUNT_TIMEOUT_S):
-                    self._counted = await count(self._database())
+                    self._counted = await self._database().read(count())
             except (StoreError, TimeoutError):
                 pass
             now_s = time.monotonic()

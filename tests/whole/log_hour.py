@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
 import sys
 import tempfile
@@ -44,7 +43,6 @@ class Hour:
     relay: Relay
 
     def __init__(self, folder: Path, receiver: Receiver) -> None:
-        logging.getLogger("mail.log").setLevel(logging.ERROR)  # the mail server's own
         self.receiver = receiver
         self.port, self.mail_port = free_port(), free_port()
         self._folder = folder
