@@ -1,4 +1,4 @@
-"""What a batch of attempts came to, beside the attempts: each change once, also of those that were under way together."""
+"""What a batch of attempts came to, beside the attempts: each change once, also of those that ended together."""
 
 from __future__ import annotations
 

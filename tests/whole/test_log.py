@@ -109,3 +109,14 @@ async def test_what_was_on_the_wire_when_it_was_paused_is_no_news(start_relay: S
             await until(is_counted)
     assert about_targets(log)[:1] == ["a subscription was paused by a person"]
     assert not log.of("a target began to fail")
+
+
+async def test_what_died_last_is_said_at_the_stop(start_relay: StartRelay, receiver: Receiver) -> None:
+    with logged() as log:
+        async with start_relay() as relay:
+            await subscribe(relay, receiver.url("/status/404"))
+            await publish(relay)
+            await delivery_in(relay, "dead")
+            assert not log.of("deliveries died"), "sums are said now and then"
+    said = [line["event"] for line in log.records]
+    assert said[-2:] == ["deliveries died", "Relay stopped"]
