@@ -44,6 +44,11 @@ class Condition(Enum):
         self.not_ready = not_ready
         """Whether `/readyz` says so: events cannot be taken, or nothing can be sent."""
 
+    @property
+    def key(self) -> str:
+        """Its name in logs and metrics."""
+        return self.name.lower()
+
 
 class Change(NamedTuple):
     """A condition has begun, or ended after `lasted_s` seconds."""

@@ -16,7 +16,7 @@ import structlog
 
 from relay.core.conditions import Condition, Conditions
 from relay.core.errors import NotSent, RelayError, StoreError
-from relay.core.model import Attempt, Claimed, DeliveryState, Outcome, SignedRequest
+from relay.core.model import Attempt, Claimed, DeadReason, DeliveryState, Outcome, SignedRequest, Subscription
 from relay.core.retry import judge
 from relay.core.wire import Wire
 from relay.delivery.bodies import Bodies
@@ -26,7 +26,7 @@ from relay.delivery.hindrances import PAUSE_S, Hindrances
 from relay.delivery.lanes import Lane
 from relay.delivery.post import Poster
 from relay.delivery.schedule import LANES_PER_CLAIM, Schedule
-from relay.delivery.settle import Settled, Settler
+from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
 from relay.store import deliveries, subscriptions
 from relay.store.database import Database
@@ -60,14 +60,19 @@ class Drain:
         conditions: Conditions,
         faults: Faults,
         monotonic: Callable[[], float] = time.monotonic,
+        on_ended: Callable[[Subscription, DeadReason, int], None] = lambda *_: None,
     ) -> None:
-        """`clock` gives Unix milliseconds, `monotonic` seconds that never go back."""
+        """`clock` gives Unix milliseconds, `monotonic` seconds that never go back.
+
+        `on_ended` is told how many deliveries died with their subscription, which gets nothing more.
+        """
         self._database = database
         self._clock = clock
         self._wires = wires
         self._signer = signer
         self._poster = poster
         self._settler = settler
+        self._on_ended = on_ended
         self._bodies = Bodies(database)
         self._faults = faults
         self._schedule = Schedule(concurrency, clock, monotonic)
@@ -128,13 +133,15 @@ class Drain:
 
     async def run(self) -> None:
         """Drain for ever."""
-        loop = asyncio.get_running_loop()
+        loop, failing = asyncio.get_running_loop(), False
         while True:
             self._woken.clear()
             try:
                 sleep_s = await self.step()
             except StoreError as error:
-                log.error("deliveries cannot be claimed", error=error.message)
+                if not failing:
+                    log.error("deliveries cannot be claimed", reason=error.message, next="they wait; it is tried again")
+                failing = True
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
             except Exception as error:
@@ -143,6 +150,9 @@ class Drain:
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
             self.is_failing = False
+            if failing:
+                log.info("deliveries are claimed again")
+                failing = False
             alarm = loop.call_later(sleep_s, self._woken.set)
             await self._woken.wait()
             alarm.cancel()
@@ -166,17 +176,22 @@ class Drain:
             return 0.0
         return self._schedule.tick(loop.time())
 
-    async def stop(self, grace_s: float) -> None:
-        """Give what is under way some time, when `run` has ended. What is cut off is sent again at the next start."""
+    async def stop(self, grace_s: float) -> int:
+        """Give what is under way some time, when `run` has ended. What is cut off is sent again at the next start.
+
+        Returns how many requests were cut off.
+        """
         if self._requests:
             await asyncio.wait(self._requests, timeout=grace_s)
+        cut_off = len(self._requests)
         for request in self._requests:
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
+        return cut_off
 
-    def settled(self, batch: Sequence[Settled], switched_off: Iterable[str]) -> None:
+    def settled(self, batch: Sequence[Settled], recorded: Recorded) -> None:
         """These attempts are recorded."""
-        self._schedule.settled(batch, switched_off)
+        self._schedule.settled(batch, recorded.switched_off)
         self._stir()
 
     def unrecorded(self, settled: Settled) -> None:
@@ -210,6 +225,8 @@ class Drain:
             raise
         for (lane, _), one in zip(wanted, found, strict=True):
             self._schedule.take_in(lane, one)
+            if one.ended and one.subscription is not None:
+                self._on_ended(one.subscription, one.ended_why, one.ended)
             if self._hindrances.any_subscription and not one.claimed and one.due_at_ms is None and not lane.held:
                 self._hindrances.freed(lane.subscription_id)
 

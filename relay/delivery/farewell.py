@@ -20,6 +20,7 @@ from relay.delivery.clocks import StepBack
 from relay.delivery.guard import Guard
 from relay.delivery.jobs import Chore
 from relay.delivery.post import Poster
+from relay.delivery.report import host_of, reason_of
 from relay.delivery.target import Target, parse_target
 from relay.store import farewells
 from relay.store.database import Database
@@ -106,8 +107,8 @@ class Farewells:
         if verdict.state is DeliveryState.DEAD and verdict.dead_reason is not DeadReason.GONE:
             log.warning(
                 "Zapier could not be told that a hook has ended",
+                host=host_of(farewell.target_url),
                 subscription_id=farewell.subscription_id,
-                reason=verdict.dead_reason,
-                status=outcome.status,
-                error=outcome.error_code,
+                reason=reason_of(outcome),
+                next="turn its Zap off there",
             )

@@ -13,7 +13,7 @@ from relay.core.errors import StoreError
 from relay.store import workspaces
 from relay.web.body import json_response
 from relay.web.operation import PUBLIC, Operation
-from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, METRICS
+from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, GAUGES, METRICS
 
 _READ_TIMEOUT_S = 2.0
 
@@ -62,6 +62,7 @@ async def metrics(request: web.Request) -> web.Response:
     """`metrics`: Prometheus' text format."""
     numbers = request.app[METRICS]
     numbers.under_way(request.app[ENGINE].under_way)
+    await request.app[GAUGES].refresh()
     return web.Response(body=numbers.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 

@@ -32,17 +32,20 @@ from relay.delivery.engine import Engine
 from relay.delivery.faults import Where
 from relay.delivery.guard import Allowed, Guard
 from relay.delivery.post import Poster
+from relay.delivery.report import Report
 from relay.delivery.settle import Settled
+from relay.delivery.tls import ResumingContext
 from relay.store import subscriptions, workspaces
 from relay.store.secrets import Secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
+from relay.web.metrics import Metrics
 
 WELL = Outcome(200, None, 1)
 NO_DESCRIPTORS = NotSent("Too many open files", condition=Condition.DESCRIPTORS_SHORT)
 LARGE = '{"a":"' + "x" * 20_000 + '"}'
 """Read when it is sent, and not before."""
 KEEPER, STRANGER = Secrets(["the key"]), Secrets(["a key that is gone"])
-UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+UNUSED = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def clock() -> int:
@@ -92,6 +95,7 @@ class World:
             retention_days=30,
             conditions=self.conditions,
             trusted=TrustedClock(clock, uptime_s, self.conditions),
+            report=Report(clock, time.monotonic, {NAME: WIRE}, Metrics()),
         )
         self.engine.on_fault(self.faults.append)
         self._numbers = itertools.count()

@@ -76,20 +76,22 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
             await client.rcpt(recipient)
         except SMTPRecipientRefused as refusal:
             # 4xx is "not now"; 5xx says that there is no such mailbox, and asking again would not make one.
-            return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
+            state = MailState.FAILED if refusal.code >= 500 else MailState.QUEUED
+            return MailOutcome(state, _said(refusal), is_served=True)
         except (SMTPException, OSError, ValueError) as error:
-            return MailOutcome(MailState.QUEUED, _said(error), is_servers=True)
+            return MailOutcome(MailState.QUEUED, _said(error), is_served=False)
         try:
             await client.data(text)
         except SMTPDataError as refusal:
-            return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
+            state = MailState.FAILED if refusal.code >= 500 else MailState.QUEUED
+            return MailOutcome(state, _said(refusal), is_served=True)
         except (SMTPException, OSError) as error:
             return MailOutcome(MailState.UNKNOWN, _said(error))
         except asyncio.CancelledError:
             return MailOutcome(MailState.UNKNOWN, "Relay was stopped while this was being sent")
         with contextlib.suppress(SMTPException, OSError, asyncio.CancelledError):
             await client.quit()
-        return MailOutcome(MailState.SENT)
+        return MailOutcome(MailState.SENT, is_served=True)
     finally:
         client.close()
 

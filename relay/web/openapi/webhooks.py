@@ -74,7 +74,7 @@ def _request(api: Api, event: Event) -> tuple[dict[str, str], bytes]:
         updated_at_ms=0,
     )
     claimed = Claimed(DELIVERY_ID, event.id, event.type, 0, None, 0, event.created_at_ms, hook)
-    body = api.wire.body(event, hook)
+    body = api.wire.body(event, hook).encode()
     request, _ = Signer({api.name: api.wire}, _SECRETS, timeout_s=30).sign(claimed, body, event.created_at_ms)
     return dict(request.headers), request.body
 
