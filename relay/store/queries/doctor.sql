@@ -46,7 +46,6 @@ ORDER BY a.attempted_at DESC, a.number DESC
 LIMIT 1;
 
 -- name: doctor_waiting
--- scans: every subscription that something waits for, once, for a command
 -- Each subscription that something waits for, with the times the first and the last of it fall due; it steps from one to
 -- the next in the index, as delivery_waiting does.
 WITH RECURSIVE lane (subscription_id) AS (
