@@ -103,7 +103,7 @@ def _examined(one: Subscription, workspace_name: str) -> Steps[Examined]:
     ids = {"workspace_id": one.workspace_id, "subscription_id": one.id}
     newest = yield statement("doctor_newest_successes", **ids, n=LOOKED_AT)
     oldest = yield statement("doctor_oldest_successes", **ids, n=LOOKED_AT)
-    attempts = yield statement("doctor_last_attempt", subscription_id=one.id, n=LOOKED_AT)
+    attempts = yield statement("doctor_last_attempt", **ids, n=LOOKED_AT)
     has_succeeded = bool(newest[0]["successes"] or oldest[0]["successes"])
     return Examined(one, workspace_name, has_succeeded, attempts[0] if attempts else None)
 

@@ -159,7 +159,7 @@ async def test_a_log_that_is_never_emptied_is_found(tmp_path: Path, relay: Relay
 async def test_damage_is_found(tmp_path: Path, stopped: Path) -> None:
     """Whether SQLite finds it in its own structures, or cannot read the file at all."""
     with contextlib.closing(sqlite3.connect(stopped, isolation_level=None)) as connection:
-        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'subscriptions_live'").fetchone()
+        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'subscriptions'").fetchone()
         [size] = connection.execute("PRAGMA page_size").fetchone()
     with stopped.open("r+b") as file:
         file.seek((page - 1) * size)

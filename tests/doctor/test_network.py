@@ -160,7 +160,7 @@ async def test_the_number_and_the_time_of_look_ups_are_bounded(monkeypatch: pyte
     ("until", "problem", "says"),
     [
         (dt.timedelta(days=13), "certificate_expires", "Its certificate ends in 1"),
-        (dt.timedelta(hours=3), "certificate_expires", "Its certificate ends in 2 h"),
+        (dt.timedelta(hours=3, minutes=30), "certificate_expires", "Its certificate ends in 3 h"),
         (dt.timedelta(days=-1), "bad_certificate", "certificate has expired"),
     ],
 )

@@ -1,6 +1,7 @@
 -- What the doctor asks. Each statement looks at a bounded number of rows by an index: there may be ten million deliveries.
 
 -- name: doctor_subscriptions
+-- scans: every subscription, once, for a command
 SELECT * FROM subscriptions WHERE workspace_id = :workspace_id AND removed_at IS NULL ORDER BY created_at, id;
 
 -- name: doctor_newest_successes
@@ -22,6 +23,7 @@ SELECT COUNT(*) AS successes FROM (
 WHERE state = 'success';
 
 -- name: doctor_last_attempt
+-- scans: at most twice :n deliveries, and sorts their attempts, for a command
 -- Of a subscription that fails: what failed last waits for another try, or has just died.
 WITH failed AS MATERIALIZED (
     SELECT id FROM (
@@ -33,8 +35,8 @@ WITH failed AS MATERIALIZED (
     UNION ALL
     SELECT id FROM (
         SELECT id FROM deliveries
-        WHERE subscription_id = :subscription_id AND state = 'dead'
-        ORDER BY subscription_id DESC, completed_at DESC, id DESC
+        WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id AND state = 'dead'
+        ORDER BY workspace_id DESC, subscription_id DESC, completed_at DESC, id DESC
         LIMIT :n
     ) AS dead
 )
@@ -79,6 +81,7 @@ SELECT MAX(a.attempted_at) AS attempted_at FROM (
 ) AS before JOIN attempts a ON a.delivery_id = before.id;
 
 -- name: doctor_dead
+-- scans: at most :n dead letters, and sums them, for a command
 SELECT subscription_id, dead_reason, COUNT(*) AS dead, MIN(completed_at) AS first_at FROM (
     SELECT subscription_id, dead_reason, completed_at FROM deliveries
     WHERE workspace_id = :workspace_id AND state = 'dead' AND completed_at >= :since
@@ -96,6 +99,7 @@ SELECT MAX(a.attempted_at) AS attempted_at FROM (
 ) AS newest JOIN attempts a ON a.delivery_id = newest.id;
 
 -- name: doctor_mail_waiting
+-- scans: at most :n mails, for a command
 -- Mail that was refused at least once and waits for another try.
 SELECT id, attempts_made, last_error FROM (
     SELECT id, attempts_made, last_error, next_attempt_at FROM emails
@@ -107,6 +111,7 @@ WHERE attempts_made > 0
 ORDER BY next_attempt_at DESC;
 
 -- name: doctor_mail_given_up
+-- scans: at most :n mails, for a command
 SELECT state, COUNT(*) AS mails FROM (
     SELECT state FROM emails WHERE state IN ('failed', 'unknown') AND completed_at >= :since LIMIT :n
 ) AS newest

@@ -5,5 +5,5 @@ DELETE FROM installation;
 INSERT INTO installation (name, value) VALUES (:name, :value);
 
 -- name: installation_kept
--- One row for each thing that is kept of the last start: about twenty.
+-- scans: all of it, one row for each thing that is kept of the last start: about twenty
 SELECT name, value FROM installation;
