@@ -68,18 +68,10 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
     Cancelled before the text is offered it raises CancelledError: nothing has arrived. After that it returns what is
     known.
     """
-    client = SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls,
-        start_tls=server.start_tls,
-        username=server.username,
-        password=server.password,
-        local_hostname=sender.rpartition("@")[2],
-        timeout=STEP_TIMEOUT_S,
-    )
+    client = None
     try:
         try:
+            client = _client(server, sender)
             await client.connect()
             await client.mail(sender)
             await client.rcpt(recipient)
@@ -100,7 +92,21 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
             await client.quit()
         return MailOutcome(MailState.SENT)
     finally:
-        client.close()
+        if client is not None:
+            client.close()
+
+
+def _client(server: MailServer, sender: str) -> SMTP:
+    return SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls,
+        start_tls=server.start_tls,
+        username=server.username,
+        password=server.password,
+        local_hostname=sender.rpartition("@")[2],
+        timeout=STEP_TIMEOUT_S,
+    )
 
 
 def _said(error: Exception) -> str:
