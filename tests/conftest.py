@@ -19,6 +19,7 @@ from relay.core.keys import DEFAULT_SCOPES, new_key
 from relay.delivery.clocks import uptime_s
 from relay.settings import load_settings
 from relay.store import workspaces
+from tests.npm import Packages
 from tests.receiver import Receiver
 
 KEY = "rp_live_" + "b" * 32
@@ -41,6 +42,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and with CI=true nothing may be: {report.longrepr}"
     return report
+
+
+async def has(packages: Packages) -> Path:
+    """The folder of the programs of npm packages; skips where they are not installed."""
+    programs = await asyncio.to_thread(packages.installed)
+    if programs is None:
+        pytest.skip(packages.advice)
+    return programs
 
 
 StartRelay = Callable[..., AbstractAsyncContextManager["Relay"]]

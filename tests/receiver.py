@@ -5,6 +5,7 @@
         ... post to receiver.url("/hook") ...
         first, second = await receiver.wait_for(2, "/hook")
 
+`receiver.say("/odd", b"HTTP/1.1 204 …", b"more")` makes requests to that path be answered with these very bytes.
 `/fail-then-ok/2/503` is the behaviour `fail-then-ok` with the arguments 2 and 503; the methods named `_on_…` are all
 there are, and any other path answers 200. `Receiver(tls=context)` speaks TLS, `Receiver(silent=True)` says nothing.
 """
@@ -82,6 +83,7 @@ class Receiver:
         self._tls = tls
         self._silent = silent
         self._scripts: dict[str, list[str]] = {}
+        self._said: dict[str, tuple[bytes, ...]] = {}
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -113,6 +115,10 @@ class Receiver:
     def script(self, path: str, *behaviours: str) -> None:
         """Make requests to `path` behave like these paths in turn; the last one stays."""
         self._scripts[path] = list(behaviours)
+
+    def say(self, path: str, *pieces: bytes) -> None:
+        """Answer requests to `path` with these bytes, with a moment between the pieces."""
+        self._said[path] = pieces
 
     def received(self, path: str | None = None) -> list[Received]:
         return [request for request in self.requests if path in (None, request.path)]
@@ -165,6 +171,9 @@ class Receiver:
         call = Call(request, reader, writer, number, len(self.received(path)))
         self.requests.append(request)
         self._changed.set()
+        if behaviour in self._said:
+            await self._say(call, *self._said[behaviour])
+            return
         name, *arguments = behaviour.partition("?")[0].strip("/").split("/")
         act: Callable[..., Awaitable[None]] = getattr(self, "_on_" + name.replace("-", "_"), self._on_ok)
         await act(call, *arguments)
@@ -174,6 +183,12 @@ class Receiver:
         if not script:
             return path
         return script.pop(0) if len(script) > 1 else script[0]
+
+    async def _say(self, call: Call, first: bytes, *later: bytes) -> None:
+        await call.raw(first)
+        for piece in later:
+            await asyncio.sleep(0.05)
+            await call.raw(piece)
 
     # --- honest answers
 
@@ -240,6 +255,12 @@ class Receiver:
         await call.answer(int(status))
         await asyncio.Event().wait()
 
+    async def _on_early_and_read(self, call: Call) -> None:
+        await call.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        length = int(call.request.header("content-length") or 0)
+        await call.reader.readexactly(length)
+        await call.raw(b"k")
+
     async def _on_drip(self, call: Call, every_s: str = "1") -> None:
         await call.drip(b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 1000, float(every_s))
 
@@ -274,6 +295,17 @@ class Receiver:
         await call.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
         await asyncio.sleep(0.05)
         await self._on_reset(call)
+
+    async def _on_cut_headers(self, call: Call, how: str = "close") -> None:
+        await call.raw(b"HTTP/1.1 200 OK\r\nServer: x")
+        await asyncio.sleep(0.05)
+        if how == "reset":
+            await self._on_reset(call)
+        raise Hangup
+
+    async def _on_cut_status(self, call: Call) -> None:
+        await call.raw(b"HTTP/1.1 200 O")
+        raise Hangup
 
     # --- too much, or not HTTP
 

@@ -17,6 +17,14 @@ class Condition(Enum):
     UNREADABLE = ("database unreadable", "look at the disk of the database and at what else the log says of it", True)
     MOVED = ("database file gone", "put the file back, or stop the server and restore a backup", True)
     DESCRIPTORS_SHORT = ("descriptors short", "raise the limit of open files (ulimit -n, LimitNOFILE=)", True)
+    MEMORY_SHORT = ("memory short", "give this machine more memory, or lower RELAY_DELIVERY_CONCURRENCY", True)
+    THREADS_SHORT = ("threads short", "raise the limit of processes and threads (ulimit -u, TasksMax=)", True)
+    PORTS_SHORT = ("local ports used up", "widen net.ipv4.ip_local_port_range, or add an address", False)
+    LOOKUPS_BUSY = (
+        "look-ups of names wait",
+        "look at the name servers of this machine (/etc/resolv.conf): too many look-ups take too long",
+        False,
+    )
     SECRET_UNREADABLE = (
         "signing secret unreadable",
         "put the key it was sealed with back into RELAY_SECRET_KEY",
@@ -35,6 +43,11 @@ class Condition(Enum):
         """The next step for the operator."""
         self.not_ready = not_ready
         """Whether `/readyz` says so: events cannot be taken, or nothing can be sent."""
+
+    @property
+    def key(self) -> str:
+        """Its name in logs and metrics."""
+        return self.name.lower()
 
 
 class Change(NamedTuple):

@@ -181,6 +181,8 @@ class Claimed:
     attempts_made: int
     created_at_ms: int
     subscription: Subscription
+    body_chars: int = 0
+    """How long the body is."""
     schedule_base: int = 0
     """How many of the attempts do not count in the schedule: a recovery put the delivery back on all of it."""
 
@@ -193,6 +195,8 @@ class SignedRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timeout_s: float
+    owner_id: str
+    """Whose it is, most often a workspace: a connection that was kept is used for the same owner only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,28 @@
-"""One connection to a receiver: a request goes out in one write, and at most 4 KB of the answer comes in.
+"""One connection to a receiver: a request goes out, and at most 4 KB of the body of its answer is kept.
 
-An asyncio Protocol around httptools' response parser, in place of a full HTTP client: it has no redirects, proxies,
-cookies or decompression to switch off, and it decides what is read. A connection carries one exchange at a time.
+An asyncio Protocol in place of a full HTTP client: it has no redirects, proxies, cookies or decompression to switch
+off, and it decides what is read. A connection carries one exchange at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import select
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
 
-import httptools
-
 from relay.core.model import ErrorCode
+from relay.delivery.answer import Answer, AnswerReader, NotHttp
+from relay.delivery.tls import LookedAt
 
-MAX_HEAD = 16 * 1024
-"""Bytes of status lines and headers, interim answers included."""
-MAX_HEADERS = 128
-MAX_SNIPPET = 4096
-MAX_ANSWER = 64 * 1024
-"""Bytes of everything together: room for a snippet in one-byte chunks, none for endless trailers."""
 BODY_WAIT_S = 2.0
 """How long the rest of a snippet may take once the headers are in: the status has decided by then."""
-
-_KEPT = {
-    name.encode("ascii"): name
-    for name in (
-        "cache-control",
-        "content-length",
-        "content-type",
-        "date",
-        "retry-after",
-        "server",
-        "x-correlation-id",
-        "x-request-id",
-    )
-}
+JOINED = 16 * 1024
+"""A body of at most so many bytes goes out in one write with its head. A larger one is not copied, but lent."""
+MAX_AGE_S = 600.0
+"""However busy it is: its address was looked up and judged, and its certificate looked at, when it was made."""
+PIECE = 64 * 1024
+"""In pieces of so many bytes: the next follows when the receiver has taken most of the one before."""
 
 
 class ExchangeFailed(Exception):
@@ -50,16 +35,6 @@ class ExchangeFailed(Exception):
         self.unanswered = unanswered
 
 
-@dataclass(slots=True)
-class Answer:
-    """What was read of an answer, as raw bytes."""
-
-    status: int = 0
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
-    """Those worth keeping, lower-case names."""
-    body: bytes = b""
-
-
 class Connection(asyncio.Protocol):
     """Made by `loop.create_connection`; `on_lost` is called when it ends while it is idle."""
 
@@ -67,34 +42,46 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
-        self.tls: ssl.SSLObject | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self.tls: LookedAt | None = None
+        self._readable = select.poll()
         self._waiter: asyncio.Future[Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._due = 0.0
         self._deadline = 0.0
-        self._answer = Answer()
-        self._bytes_in = 0
-        self._header_bytes = 0
-        self._header_count = 0
-        self._headers_in = False
-        self._complete = False
+        self._unsent = memoryview(b"")
+        self._paused = False
+        self._reader: AnswerReader | None = None
+        """None while not one byte of an answer has come."""
         self._body_waits = False
         self.reusable = True
         """Whether another exchange may follow; False once the connection is, or must be, closed."""
         self.idle_since = 0.0
+        self.good_until = loop.time() + MAX_AGE_S
 
-    async def exchange(self, request: bytes, deadline: float) -> Answer:
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has come since the newest exchange, not even what the event loop has yet to read.
+
+        Whatever is there, an end or bytes that nobody asked for, could be taken for the next answer.
+        """
+        return self.reusable and not self._readable.poll(0)
+
+    async def exchange(self, head: bytes, body: bytes, deadline: float) -> Answer:
         """Send a request and return its answer by `deadline` (loop time). Raises `ExchangeFailed`."""
         if self._transport is None or not self.reusable:
             raise ExchangeFailed(ErrorCode.CONNECTION_ERROR, "the connection was closed", unanswered=True)
-        self._answer = Answer()
-        self._bytes_in = self._header_bytes = self._header_count = 0
-        self._headers_in = self._complete = self._body_waits = False
+        self._reader = None
+        self._body_waits = False
         self._deadline = deadline
         self._waiter = self._loop.create_future()
         self._set_timer(deadline)
-        self._transport.write(request)
+        if len(body) <= JOINED:
+            self._transport.write(head + body)
+        else:
+            self._transport.set_write_buffer_limits(PIECE)
+            self._transport.write(head)
+            self._unsent = memoryview(body)
+            self._send_on()
         try:
             return await self._waiter
         except asyncio.CancelledError:
@@ -106,6 +93,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once: nothing is owed to a receiver, and waiting for its good-bye would let it hold the socket."""
         self.reusable = False
+        self._unsent = memoryview(b"")
         if self._transport is not None:
             self._transport.abort()
 
@@ -115,30 +103,27 @@ class Connection(asyncio.Protocol):
         # A cast and no isinstance: uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
         self.tls = transport.get_extra_info("ssl_object")
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None or self._waiter.done():
             # Bytes nobody asked for could be taken for the next answer.
             self.abort()
             return
-        self._bytes_in += len(data)
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = AnswerReader()
+            if self._unsent or (self._transport is not None and self._transport.get_write_buffer_size()):
+                # The receiver answers before it has the whole request: what it reads next is not ours to guess.
+                self.reusable = False
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._complete, self.reusable = True, False
-        except httptools.HttpParserError as error:
-            if not self._headers_in:
-                self._fail(ErrorCode.BAD_RESPONSE, f"not an HTTP answer: {error}")
-                return
-            self._complete, self.reusable = True, False
-        if self._head_too_large():
-            self._fail(ErrorCode.BAD_RESPONSE, "the headers of the answer are too large")
-        elif self._complete:
-            self._finish()
-        elif self._bytes_in > MAX_ANSWER:
-            self.reusable = False
-            self._finish()
-        elif self._headers_in and not self._body_waits:
+            reader.feed(data)
+        except NotHttp as error:
+            self._fail(ErrorCode.BAD_RESPONSE, f"not an HTTP answer: {error}")
+            return
+        if reader.complete:
+            self._finish(reader)
+        elif reader.answer.status and not self._body_waits:
             self._body_waits = True
             self._set_timer(min(self._deadline, self._loop.time() + BODY_WAIT_S))
 
@@ -153,73 +138,40 @@ class Connection(asyncio.Protocol):
             self._timer = None
         self._end("closed" if exc is None else "reset")
 
-    # --- httptools. Nothing may be raised in these; they note what `data_received` then acts on.
+    def pause_writing(self) -> None:
+        self._paused = True
 
-    def on_message_begin(self) -> None:
-        if self._complete:
-            self.reusable = False
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._send_on()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._headers_in:
-            return
-        self._header_count += 1
-        self._header_bytes += len(name) + len(value) + 4
-        kept = _KEPT.get(name.lower())
-        if kept is not None and len(self._answer.headers) < len(_KEPT):
-            self._answer.headers.append((kept, value))
-
-    def on_headers_complete(self) -> None:
-        if self._headers_in:
-            return
-        status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
-            self._answer.headers.clear()
-            return
-        self._answer.status = status
-        self._headers_in = True
-
-    def on_body(self, data: bytes) -> None:
-        if self._complete:
-            return
-        room = MAX_SNIPPET - len(self._answer.body)
-        self._answer.body += data[:room]
-        if len(data) > room:
-            self._complete, self.reusable = True, False
-
-    def on_message_complete(self) -> None:
-        if not self._headers_in or self._complete:
-            return
-        self._complete = True
-        if not self._parser.should_keep_alive():
-            self.reusable = False
-
-    def _head_too_large(self) -> bool:
-        if self._header_bytes > MAX_HEAD or self._header_count > MAX_HEADERS:
-            return True
-        return not self._headers_in and self._bytes_in > MAX_HEAD
+    def _send_on(self) -> None:
+        while self._unsent and not self._paused and self._transport is not None:
+            piece, self._unsent = self._unsent[:PIECE], self._unsent[PIECE:]
+            self._transport.write(piece)
 
     # --- the end of an exchange
 
     def _end(self, how: str) -> None:
         """The receiver ended the connection."""
         self.reusable = False
+        reader = self._reader
         if self._waiter is None:
             self._on_lost(self)
-        elif self._headers_in:
-            self._finish()
-        elif self._bytes_in:
-            self._fail(ErrorCode.BAD_RESPONSE, f"the connection was {how} within the headers of the answer")
-        else:
+        elif reader is None:
             self._fail(ErrorCode.CONNECTION_ERROR, f"the connection was {how} before an answer", unanswered=True)
+        elif reader.answer.status or (how == "closed" and reader.ended()):
+            self._finish(reader)
+        else:
+            self._fail(ErrorCode.BAD_RESPONSE, f"the connection was {how} within the headers of the answer")
 
-    def _finish(self) -> None:
-        if self._transport is not None and self._transport.get_write_buffer_size():
-            # The receiver answered before it had the whole request: what it reads next is not ours to guess.
+    def _finish(self, reader: AnswerReader) -> None:
+        if not reader.exact or not reader.complete:
             self.reusable = False
         if not self.reusable:
             self.abort()
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(self._answer)
+            self._waiter.set_result(reader.answer)
 
     def _fail(self, error_code: ErrorCode, detail: str, *, unanswered: bool = False) -> None:
         self.abort()
@@ -242,8 +194,7 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._due:
             self._set_timer(self._due)
             return
-        self.reusable = False
-        if self._headers_in:
-            self._finish()
+        if self._reader is not None and self._reader.answer.status:
+            self._finish(self._reader)
         else:
             self._fail(ErrorCode.TIMEOUT, "no answer within the time limit")

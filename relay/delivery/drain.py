@@ -16,18 +16,19 @@ import structlog
 
 from relay.core.conditions import Condition, Conditions
 from relay.core.errors import NotSent, RelayError, StoreError
-from relay.core.model import Attempt, Claimed, DeliveryState, Outcome, SignedRequest
+from relay.core.model import Attempt, Claimed, DeadReason, DeliveryState, Outcome, SignedRequest, Subscription
 from relay.core.retry import judge
 from relay.core.wire import Wire
+from relay.delivery.bodies import Bodies
 from relay.delivery.claim import Wanted, claim
 from relay.delivery.faults import Faults, Where
 from relay.delivery.hindrances import PAUSE_S, Hindrances
 from relay.delivery.lanes import Lane
 from relay.delivery.post import Poster
 from relay.delivery.schedule import LANES_PER_CLAIM, Schedule
-from relay.delivery.settle import Settled, Settler
+from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
-from relay.store import deliveries, events, subscriptions
+from relay.store import deliveries, subscriptions
 from relay.store.database import Database
 from relay.store.failpoint import failpoint
 
@@ -59,14 +60,20 @@ class Drain:
         conditions: Conditions,
         faults: Faults,
         monotonic: Callable[[], float] = time.monotonic,
+        on_ended: Callable[[Subscription, DeadReason, int], None] = lambda *_: None,
     ) -> None:
-        """`clock` gives Unix milliseconds, `monotonic` seconds that never go back."""
+        """`clock` gives Unix milliseconds, `monotonic` seconds that never go back.
+
+        `on_ended` is told how many deliveries died with their subscription, which gets nothing more.
+        """
         self._database = database
         self._clock = clock
         self._wires = wires
         self._signer = signer
         self._poster = poster
         self._settler = settler
+        self._on_ended = on_ended
+        self._bodies = Bodies(database)
         self._faults = faults
         self._schedule = Schedule(concurrency, clock, monotonic)
         self._hindrances = Hindrances(conditions, monotonic)
@@ -126,13 +133,15 @@ class Drain:
 
     async def run(self) -> None:
         """Drain for ever."""
-        loop = asyncio.get_running_loop()
+        loop, failing = asyncio.get_running_loop(), False
         while True:
             self._woken.clear()
             try:
                 sleep_s = await self.step()
             except StoreError as error:
-                log.error("deliveries cannot be claimed", error=error.message)
+                if not failing:
+                    log.error("deliveries cannot be claimed", reason=error.message, next="they wait; it is tried again")
+                failing = True
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
             except Exception as error:
@@ -141,6 +150,9 @@ class Drain:
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
             self.is_failing = False
+            if failing:
+                log.info("deliveries are claimed again")
+                failing = False
             alarm = loop.call_later(sleep_s, self._woken.set)
             await self._woken.wait()
             alarm.cancel()
@@ -149,7 +161,6 @@ class Drain:
         """Claim and send what can be; how many seconds it may sleep unless it is woken."""
         loop = asyncio.get_running_loop()
         await self._obey_the_clock()
-        self._hindrances.look()
         self._schedule.tick(loop.time())
         wanted = self._schedule.next_claims()
         if wanted:
@@ -164,17 +175,22 @@ class Drain:
             return 0.0
         return self._schedule.tick(loop.time())
 
-    async def stop(self, grace_s: float) -> None:
-        """Give what is under way some time, when `run` has ended. What is cut off is sent again at the next start."""
+    async def stop(self, grace_s: float) -> int:
+        """Give what is under way some time, when `run` has ended. What is cut off is sent again at the next start.
+
+        Returns how many requests were cut off.
+        """
         if self._requests:
             await asyncio.wait(self._requests, timeout=grace_s)
+        cut_off = len(self._requests)
         for request in self._requests:
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
+        return cut_off
 
-    def settled(self, batch: Sequence[Settled], switched_off: Iterable[str]) -> None:
+    def settled(self, batch: Sequence[Settled], recorded: Recorded) -> None:
         """These attempts are recorded."""
-        self._schedule.settled(batch, switched_off)
+        self._schedule.settled(batch, recorded.switched_off)
         self._stir()
 
     def unrecorded(self, settled: Settled) -> None:
@@ -208,6 +224,8 @@ class Drain:
             raise
         for (lane, _), one in zip(wanted, found, strict=True):
             self._schedule.take_in(lane, one)
+            if one.ended and one.subscription is not None:
+                self._on_ended(one.subscription, one.ended_why, one.ended)
             if self._hindrances.any_subscription and not one.claimed and one.due_at_ms is None and not lane.held:
                 self._hindrances.freed(lane.subscription_id)
 
@@ -243,12 +261,17 @@ class Drain:
             request, signature = signed
             outcome = await self._poster.post(request)
         except NotSent as hindered:
-            self._hindrances.all_held_up(hindered.condition, hindered.message)
-            self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            if hindered.condition.not_ready:
+                self._hindrances.all_held_up()
+                self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            else:  # it lies in the way to this target alone: its name, its address
+                self._schedule.hindered(lane, claimed)
             return
         finally:
             self._schedule.ended(lane, claimed)
+            self._bodies.release(claimed)
         self._hindrances.got_through(met)
+        lane.hindered = 0
         failpoint("before-record")
         policy = self._wires[claimed.subscription.api].retry
         number = claimed.attempts_made + 1
@@ -276,9 +299,7 @@ class Drain:
         """The request; None when there is none for a reason of our own. Then the lane waits, and nothing else."""
         condition = Condition.UNREADABLE
         try:
-            body = claimed.body
-            if body is None:
-                body = await self._database.read(events.body(claimed.event_id, claimed.body_number))
+            body = await self._bodies.take(claimed)
             condition = Condition.SECRET_UNREADABLE
             signed = self._signer.sign(claimed, body, now_ms)
         except RelayError as error:
@@ -286,7 +307,6 @@ class Drain:
             self._schedule.hindered(lane, claimed)
             return None
         if self._hindrances.any_subscription:
-            lane.hindered = 0
             self._hindrances.freed(lane.subscription_id)
         return signed
 

@@ -10,7 +10,7 @@ import structlog
 
 from relay.core.conditions import Conditions
 from relay.core.errors import StoreError
-from relay.core.model import Claimed, Event, Outcome, SignedRequest
+from relay.core.model import Claimed, DeadReason, Event, Outcome, SignedRequest
 from relay.core.wire import Wire
 from relay.delivery.clocks import LEAST_STEP_MS, TrustedClock
 from relay.delivery.drain import Drain
@@ -18,12 +18,14 @@ from relay.delivery.faults import Faults, Where
 from relay.delivery.jobs import Chore, Jobs
 from relay.delivery.post import Poster
 from relay.delivery.publish import Published, Publisher
-from relay.delivery.settle import Settled, Settler
+from relay.delivery.report import Report
+from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
 from relay.store import clock as stored_clock
 from relay.store import deliveries, events, workspaces
 from relay.store.database import Database, Work
 from relay.store.secrets import Secrets
+from relay.store.subscriptions import Removed
 
 GRACE_S = 10.0
 """How long requests that are under way may take to end when the server stops."""
@@ -54,11 +56,13 @@ class Engine:
         retention_days: int,
         conditions: Conditions,
         trusted: TrustedClock,
+        report: Report,
         chores: Iterable[Chore] = (),
     ) -> None:
         """`clock` gives Unix milliseconds; `wires` are by the name of their API; `chores` run beside the engine's.
 
         What is deleted is deleted by the `trusted` clock.
+        `report` is told what an operator has to know.
         """
         self._database = database
         self._clock = clock
@@ -77,6 +81,7 @@ class Engine:
             faults=self._faults,
         )
         signer = Signer(wires, secrets, timeout_s)
+        self._report = report
         self._drain = Drain(
             database,
             clock,
@@ -87,6 +92,7 @@ class Engine:
             concurrency,
             conditions=conditions,
             faults=self._faults,
+            on_ended=report.ended,
         )
         self._listeners: list[Callable[[Sequence[Settled]], None]] = []
         self._next_look_s = 0.0
@@ -97,8 +103,10 @@ class Engine:
                 Chore("keep-time", KEEP_TIME_S, self._keep_time, may_be_cut=True),
                 Chore("expire-idempotency", 600, self._expire_idempotency, may_be_cut=True),
                 Chore("expire-events", 3600, self.expire_events, may_be_cut=True),
+                report.chore,
                 *chores,
-            ]
+            ],
+            report.chore_ran,
         )
 
     def publish(self, event: Event) -> Work[Published]:
@@ -108,8 +116,12 @@ class Engine:
         """
         return self._publisher.publish(event)
 
-    def send(self, published: Iterable[Claimed]) -> None:
-        """These deliveries were published and are committed."""
+    def send(self, published: Iterable[Claimed], *, by: str = "other", events: int = 1) -> None:
+        """These deliveries were published and are committed: of so many events, even if nobody receives them.
+
+        `by` names the API or producer that published them.
+        """
+        self._report.published(by, events)
         self._drain.send(published)
 
     def wake(self, subscription_ids: Iterable[str]) -> None:
@@ -119,6 +131,11 @@ class Engine:
     def forget(self, subscription_id: str) -> None:
         """A subscription was changed, paused, resumed or removed: nothing more is sent as it was before."""
         self._drain.forget(subscription_id)
+
+    def removed(self, removed: Removed) -> None:
+        """A subscription was removed: nothing more is sent, and what waited for it dies."""
+        self._report.ended(removed.subscription, DeadReason.UNSUBSCRIBED, removed.died)
+        self._drain.forget(removed.subscription.id)
 
     async def post_now(self, request: SignedRequest) -> Outcome:
         """Send one request that is no delivery, for somebody who waits: nothing is stored, nothing is tried again."""
@@ -158,15 +175,18 @@ class Engine:
             loop.add_done_callback(_ended)
         self._jobs.start()
 
-    async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Let what is under way end, record it, and stop. Safe to call when `start` failed or was never called."""
+    async def stop(self, grace_s: float = GRACE_S) -> int:
+        """Let what is under way end, record it, and stop. Safe to call when `start` failed or was never called.
+
+        Returns how many requests were cut off.
+        """
         if not self._loops:
             await self._poster.close()
-            return
+            return 0
         settling, draining = self._loops
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
-        await asyncio.gather(self._jobs.stop(grace_s), self._drain.stop(grace_s))
+        _, cut_off = await asyncio.gather(self._jobs.stop(grace_s), self._drain.stop(grace_s))
         settling.cancel()
         await asyncio.gather(settling, return_exceptions=True)
         try:
@@ -174,14 +194,22 @@ class Engine:
                 await self._settler.flush()
                 await self._keep_time()
         except TimeoutError:
-            log.error("the last attempts could not be recorded; their deliveries are sent again at the next start")
+            log.error(
+                "the last attempts could not be recorded", next="their deliveries are sent again at the next start"
+            )
         except StoreError as error:
-            log.warning("the time could not be kept", error=error.message)
+            log.warning(
+                "the time could not be kept",
+                reason=error.message,
+                next="the next start compares with an older one",
+            )
         self._loops = []
         await self._poster.close()
+        return cut_off
 
-    def _on_settled(self, batch: Sequence[Settled], switched_off: Sequence[str]) -> None:
-        self._drain.settled(batch, switched_off)
+    def _on_settled(self, batch: Sequence[Settled], recorded: Recorded) -> None:
+        self._drain.settled(batch, recorded)
+        self._report.recorded(recorded)
         for listener in self._listeners:
             try:
                 listener(batch)

@@ -20,11 +20,14 @@ from relay.delivery.clocks import StepBack
 from relay.delivery.guard import Guard
 from relay.delivery.jobs import Chore
 from relay.delivery.post import Poster
+from relay.delivery.report import host_of, reason_of
 from relay.delivery.target import Target, parse_target
 from relay.store import farewells
 from relay.store.database import Database
 
 LOOK_S = 2.0
+PUT_BACK_MS = 10_000
+"""How long to wait when this machine could not send."""
 HOST = "hooks.zapier.com"
 """Whose catch URLs, and those of the hosts below it, take a farewell."""
 
@@ -79,9 +82,10 @@ class Farewells:
                 await self._say(claimed)
             except (NotSent, asyncio.CancelledError) as error:
                 # For a reason of our own, be it that the server stops: it was no try.
-                await self._database.write(farewells.put_back(claimed.target_url, self._clock()))
+                pause_ms = PUT_BACK_MS if isinstance(error, NotSent) else 0
+                await self._database.write(farewells.put_back(claimed.target_url, self._clock() + pause_ms))
                 if isinstance(error, NotSent):
-                    return
+                    return  # the others would not be sent either
                 raise
 
     async def stop(self, grace_s: float) -> None:
@@ -92,7 +96,9 @@ class Farewells:
         await self._sender.close()
 
     async def _say(self, farewell: farewells.Farewell) -> None:
-        outcome = await self._sender.post(SignedRequest(farewell.target_url, (), b"", self._timeout_s))
+        # Whose hook it was is not known any more; nobody else has anything of this one.
+        owner_id = farewell.subscription_id
+        outcome = await self._sender.post(SignedRequest(farewell.target_url, (), b"", self._timeout_s, owner_id))
         spread = random.uniform(-1, 1)  # noqa: S311 - jitter is no secret
         verdict = judge(outcome, self._policy, attempt=farewell.attempts_made, now_ms=self._clock(), spread=spread)
         if verdict.retry_at_ms is not None:
@@ -102,8 +108,8 @@ class Farewells:
         if verdict.state is DeliveryState.DEAD and verdict.dead_reason is not DeadReason.GONE:
             log.warning(
                 "Zapier could not be told that a hook has ended",
+                host=host_of(farewell.target_url),
                 subscription_id=farewell.subscription_id,
-                reason=verdict.dead_reason,
-                status=outcome.status,
-                error=outcome.error_code,
+                reason=reason_of(outcome),
+                next="turn its Zap off there",
             )

@@ -10,11 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from relay.core.errors import StoreError
 from relay.delivery.clocks import StepBack
 
 FIRST_AFTER_S = 3.0
@@ -23,8 +21,6 @@ LOOK_S = 1.0
 """How often is looked whether the wall clock, by which the scheduler goes, was set back."""
 CUT_S = 2.0
 """How long a chore that is cut off may take to write down where it was."""
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +39,10 @@ class Chore:
 class Jobs:
     """Runs chores from `start` to `stop`. Each runs soon after the start for the first time."""
 
-    def __init__(self, chores: list[Chore]) -> None:
+    def __init__(self, chores: list[Chore], on_run: Callable[[str, Exception | None], None]) -> None:
+        """`on_run` is told of each run: the name of the chore, and what it failed with."""
         self._chores = chores
+        self._on_run = on_run
         # A chore that was late is run once, never skipped: a paused machine must not lose its clean-up.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -81,7 +79,7 @@ class Jobs:
 
     async def _run(self, chore: Chore) -> None:
         # In a task of its own: the scheduler logs a traceback for each run of its that is cut off.
-        run = asyncio.create_task(_guarded(chore))
+        run = asyncio.create_task(_guarded(chore, self._on_run))
         self._running[run] = chore
         await asyncio.wait((run,))
         del self._running[run]
@@ -117,10 +115,10 @@ async def _ended(runs: dict[asyncio.Task[None], Chore], limit_s: float) -> None:
     await asyncio.wait(tuple(runs), timeout=limit_s)
 
 
-async def _guarded(chore: Chore) -> None:
+async def _guarded(chore: Chore, on_run: Callable[[str, Exception | None], None]) -> None:
     try:
         await chore.run()
-    except StoreError as error:
-        log.warning("chore put off", chore=chore.name, error=error.message)
-    except Exception:
-        log.exception("chore failed", chore=chore.name)
+    except Exception as error:
+        on_run(chore.name, error)
+    else:
+        on_run(chore.name, None)

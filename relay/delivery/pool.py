@@ -1,4 +1,8 @@
-"""Idle connections, kept for the next POST to the same place: the newest is used first, the oldest is let go first."""
+"""Idle connections, kept for the next POST of the same owner to the same place.
+
+The newest is used first, the oldest is let go first. An owner is most often a workspace: whatever a receiver does to a
+connection, no other workspace comes to feel it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ import asyncio
 
 from relay.delivery.connection import Connection
 
-Key = tuple[str, str, int]
-"""(scheme, host, port)"""
+Key = tuple[str, str, str, int]
+"""(owner, scheme, host, port)"""
 
 IDLE_S = 15.0
 """Shorter than what common servers keep an idle connection open, so that few are found dead."""
@@ -30,16 +34,14 @@ class Pool:
         return len(self._oldest_first)
 
     def take(self, key: Key) -> Connection | None:
-        """An idle connection to this place, or None."""
-        idle = self._by_key.get(key)
-        if idle is None:
-            return None
-        connection = idle[-1]
-        self.discard(connection)
-        if connection.idle_since + self._idle_s > asyncio.get_running_loop().time():
-            return connection
-        # The newest is too old, so all are; the sweep takes the others.
-        connection.abort()
+        """An idle connection to this place that nothing has happened to, or None."""
+        now_s = asyncio.get_running_loop().time()
+        while idle := self._by_key.get(key):
+            connection = idle[-1]
+            self.discard(connection)
+            if connection.idle_since + self._idle_s > now_s and connection.good_until > now_s and connection.is_quiet:
+                return connection
+            connection.abort()
         return None
 
     def put(self, key: Key, connection: Connection) -> None:

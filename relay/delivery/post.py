@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 import time
 
 from relay import __version__
-from relay.core.errors import TargetError
+from relay.core.conditions import Condition, Conditions
+from relay.core.errors import NotSent, TargetError
 from relay.core.model import ErrorCode, Outcome, SignedRequest
-from relay.delivery.connection import MAX_SNIPPET, Answer, Connection, ExchangeFailed
+from relay.delivery.answer import MAX_SNIPPET, Answer
+from relay.delivery.connection import Connection, ExchangeFailed
 from relay.delivery.guard import Guard, strict_address
-from relay.delivery.pool import Pool
+from relay.delivery.pool import Key, Pool
 from relay.delivery.resolve import LookupFailed, Resolver
+from relay.delivery.shortage import Shortage, can_reach, shortage_in
 from relay.delivery.target import Target
 from relay.delivery.tls import ResumingContext, trusting_context
 
@@ -36,64 +40,77 @@ class Poster:
         guard: Guard,
         *,
         dns_threads: int = 32,
-        ssl_context: ssl.SSLContext | None = None,
+        ssl_context: ResumingContext | None = None,
         resolver: Resolver | None = None,
         pool: Pool | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
+        """`conditions` are told what this machine runs out of."""
         self._guard = guard
         self._resolver = Resolver(threads=dns_threads) if resolver is None else resolver
         self._pool = Pool() if pool is None else pool
         self._ssl_context = trusting_context() if ssl_context is None else ssl_context
+        self._shortage = Shortage(Conditions(time.monotonic, lambda change: None) if conditions is None else conditions)
 
     async def post(self, request: SignedRequest) -> Outcome:
         """What came of a POST; nothing a receiver or a network does is raised.
 
-        A request that this process must not write (a header with a line break, one that is ours to set) is a
-        ValueError: the APIs check what they accept.
+        Raises `NotSent` when this machine could not send it. A request that this process must not write (a header with
+        a line break, one that is ours to set) is a ValueError: the APIs check what they accept.
         """
         started = time.monotonic()
         try:
             target = self._guard.target(request.target_url)
-            answer = await self._send(target, _bytes_of(request, target), request.timeout_s)
+            answer = await self._send(request, target, _head_of(request, target))
         except TargetError as error:
             return _failure(started, ErrorCode.TARGET_REFUSED, error.message)
         except ExchangeFailed as failed:
             return _failure(started, failed.error_code, failed.detail)
+        except NotSent as not_sent:
+            self._shortage.met(not_sent)
+            if not_sent.condition is Condition.DESCRIPTORS_SHORT:
+                # Those that are idle are ours to give.
+                self._pool.close()
+            raise
         return _outcome(started, answer)
 
     async def close(self) -> None:
         """Close the idle connections; POSTs in flight are their callers' to cancel."""
         self._pool.close()
         self._resolver.close()
+        self._shortage.close()
 
-    async def _send(self, target: Target, request: bytes, timeout_s: float) -> Answer:
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        connection = self._pool.take(target.key)
+    async def _send(self, request: SignedRequest, target: Target, head: bytes) -> Answer:
+        deadline = asyncio.get_running_loop().time() + request.timeout_s
+        key = (request.owner_id, target.scheme, target.host, target.port)
+        connection = self._pool.take(key)
         if connection is not None:
             try:
-                return await self._exchange(connection, target, request, deadline)
+                return await self._exchange(connection, key, head, request.body, deadline)
             except ExchangeFailed as failed:
                 # The receiver closed an idle connection just as it was used again: no verdict on the request.
                 if not failed.unanswered:
                     raise
         connection = await self._connect(target, deadline)
-        answer = await self._exchange(connection, target, request, deadline)
-        if connection.tls is not None and isinstance(self._ssl_context, ResumingContext):
+        answer = await self._exchange(connection, key, head, request.body, deadline)
+        if connection.tls is not None:
             self._ssl_context.remember(target.host, connection.tls)
         return answer
 
-    async def _exchange(self, connection: Connection, target: Target, request: bytes, deadline: float) -> Answer:
-        answer = await connection.exchange(request, deadline)
-        self._pool.put(target.key, connection)
+    async def _exchange(self, connection: Connection, key: Key, head: bytes, body: bytes, deadline: float) -> Answer:
+        answer = await connection.exchange(head, body, deadline)
+        self._pool.put(key, connection)
         return answer
 
     async def _connect(self, target: Target, deadline: float) -> Connection:
-        """A fresh connection to the first address that takes it. Raises `ExchangeFailed`."""
+        """A fresh connection to the first address that takes it. Raises `ExchangeFailed` or `NotSent`."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(deadline):
                 addresses = await self._addresses(target)
         except TimeoutError:
+            if self._resolver.is_waiting(target.host):
+                raise NotSent("the look-up could not begin in time", condition=Condition.LOOKUPS_BUSY) from None
             raise ExchangeFailed(ErrorCode.TIMEOUT, "the look-up of the name took too long") from None
         except LookupFailed as failed:
             raise ExchangeFailed(ErrorCode.DNS_ERROR, f"{target.host}: {failed}") from None
@@ -139,12 +156,22 @@ class Poster:
         except ConnectionAbortedError as error:
             code = ErrorCode.TLS_ERROR if secure else ErrorCode.CONNECTION_ERROR
             raise ExchangeFailed(code, f"{where}: {error}") from None
-        except OSError as error:
-            raise ExchangeFailed(ErrorCode.CONNECTION_ERROR, f"{where}: {error.strerror or error}") from None
+        except (OSError, MemoryError) as error:
+            condition = shortage_in(error)
+            if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL and can_reach(address, target.port):
+                condition = Condition.PORTS_SHORT
+            words = getattr(error, "strerror", None) or str(error)
+            if condition is not None:
+                raise NotSent(f"no connection to {where}: {words}", condition=condition) from None
+            raise ExchangeFailed(ErrorCode.CONNECTION_ERROR, f"{where}: {words}") from None
+        if connection.tls is not None:
+            connection.good_until = min(
+                connection.good_until, loop.time() + self._ssl_context.connected(connection.tls)
+            )
         return connection
 
 
-def _bytes_of(request: SignedRequest, target: Target) -> bytes:
+def _head_of(request: SignedRequest, target: Target) -> bytes:
     headers = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
     count = len(request.headers)
     if headers.count("\r") != count or headers.count("\n") != count or "\0" in headers:
@@ -152,7 +179,7 @@ def _bytes_of(request: SignedRequest, target: Target) -> bytes:
     if not _OURS.isdisjoint([name.lower() for name, _ in request.headers]):
         raise ValueError("a header is set that belongs to the sender")
     length = b"Content-Length: %d\r\n" % len(request.body)
-    return b"".join((target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n", request.body))
+    return b"".join((target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n"))
 
 
 def _outcome(started: float, answer: Answer) -> Outcome:

@@ -96,6 +96,7 @@ def new_delivery(event: Event, subscription: Subscription, body_number: int, bod
         event_type=event.type,
         body_number=body_number,
         body=body if len(body) <= deliveries.HELD_BODY_LIMIT else None,
+        body_chars=len(body),
         attempts_made=0,
         created_at_ms=now_ms,
         subscription=subscription,

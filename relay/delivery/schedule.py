@@ -15,7 +15,7 @@ from relay.delivery.clocks import LEAST_STEP_MS
 from relay.delivery.lanes import NEVER_MS, Lane, Timers, Turns
 from relay.delivery.pace import pace_of
 from relay.delivery.settle import Settled
-from relay.delivery.slots import Room, Slots, Standing
+from relay.delivery.slots import Room, Slots, Standing, slots_for
 from relay.store.deliveries import Waiting
 
 IN_FLIGHT = 32
@@ -238,14 +238,15 @@ class Schedule:
             lane.under_way += 1
             if lane.pace:
                 lane.pace.step(now_ms)
-            self._slots.take(claimed.id, lane.workspace_id, lane.standing, now_s)
+            count = slots_for(claimed.body_chars)
+            self._slots.take(claimed.id, lane.workspace_id, lane.standing, now_s, count)
             self._consider(lane)
             return lane, claimed
         return None
 
     def ended(self, lane: Lane, claimed: Claimed) -> None:
         """A request is no longer on the wire; its delivery is held until it is settled."""
-        self._slots.release(claimed.id, lane.workspace_id)
+        self._slots.release(claimed.id, lane.workspace_id, slots_for(claimed.body_chars))
         lane.under_way -= 1
 
     def put_back(self, lane: Lane, claimed: Claimed, at_ms: int) -> None:

@@ -19,13 +19,13 @@ class Signer:
         self._secrets = secrets
         self._timeout_s = timeout_s
 
-    def sign(self, claimed: Claimed, body: str, now_ms: int) -> tuple[SignedRequest, str]:
+    def sign(self, claimed: Claimed, body: bytes, now_ms: int) -> tuple[SignedRequest, str]:
         """The request of the next attempt, and the signature that is kept with it.
 
         Raises StartError when the signing secret cannot be opened.
         """
         wire = self._wires[claimed.subscription.api]
-        signing = Signing(now_ms // 1000, body.encode(), self._valid_secrets(claimed.subscription, now_ms))
+        signing = Signing(now_ms // 1000, body, self._valid_secrets(claimed.subscription, now_ms))
         signature = wire.signature(signing)
         headers = (
             ("Content-Type", "application/json"),
@@ -34,7 +34,8 @@ class Signer:
             ("webhook-timestamp", str(signing.timestamp_s)),
             ("webhook-signature", standard(signing.secrets, claimed.id, signing.timestamp_s, signing.body)),
         )
-        request = SignedRequest(claimed.subscription.target_url, headers, signing.body, self._timeout_s)
+        owner_id = claimed.subscription.workspace_id
+        request = SignedRequest(claimed.subscription.target_url, headers, signing.body, self._timeout_s, owner_id)
         # The log keeps one signature, in the documented form, also while a rotated secret signs beside the new one.
         if len(signing.secrets) > 1:
             signature = wire.signature(replace(signing, secrets=signing.secrets[-1:]))

@@ -1,4 +1,4 @@
-"""Slots: how many requests may be under way at once, and why neither a hog nor the dead can take all of them."""
+"""Slots: how much may be under way at once, and why neither a hog nor the dead can take all of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ QUICK_S = 0.25
 """A request that has waited longer than this for its answer no longer counts as quick."""
 SLOW_FACTOR = 8
 """How many times the limit may be waiting for slow receivers besides."""
+SLOT_CHARS = 16 * 1024
+"""How much of a body one slot is for: a large one takes as many as it fills, so that the slots bound the memory too."""
 
 
 class Standing(Enum):
@@ -19,6 +21,11 @@ class Standing(Enum):
     NEW = 2
     """Nothing is known of it."""
     FAILING = 3
+
+
+def slots_for(body_chars: int) -> int:
+    """How many slots a request takes."""
+    return max(1, -(-body_chars // SLOT_CHARS))
 
 
 class Share:
@@ -73,7 +80,7 @@ class Room:
 
 
 class Slots:
-    """A quick request holds a slot of the limit; one that turns out slow moves over and frees it.
+    """A quick request holds a slot of the limit, or some; one that turns out slow moves over and frees them.
 
     Ten thousand receivers that hang can so use up the slow slots, and a receiver that answers still finds a quick one.
     A target that is failing is taken for slow from the start.
@@ -82,37 +89,43 @@ class Slots:
     def __init__(self, limit: int) -> None:
         self._quick = Room(limit)
         self._slow = Share(limit * SLOW_FACTOR)
-        self._quick_since: OrderedDict[str, tuple[float, str, Standing]] = OrderedDict()
+        self._quick_since: OrderedDict[str, tuple[float, str, Standing, int]] = OrderedDict()
 
     def has_room(self, workspace_id: str, standing: Standing) -> bool:
-        """Whether a workspace may start one more request."""
+        """Whether a workspace may start one more request: the last one may take more than there is room for."""
         if standing is Standing.FAILING:
             return self._slow.room(workspace_id) > 0
         return self._quick.room(workspace_id, standing) > 0
 
-    def take(self, delivery_id: str, workspace_id: str, standing: Standing, now_s: float) -> None:
+    def take(self, delivery_id: str, workspace_id: str, standing: Standing, now_s: float, count: int = 1) -> None:
         if standing is Standing.FAILING:
-            self._slow.take(workspace_id)
+            self._slow.take(workspace_id, count)
         else:
-            self._quick.take(workspace_id, standing)
-            self._quick_since[delivery_id] = (now_s, workspace_id, standing)
+            self._quick.take(workspace_id, standing, count)
+            self._quick_since[delivery_id] = (now_s, workspace_id, standing, count)
 
-    def release(self, delivery_id: str, workspace_id: str) -> None:
+    def release(self, delivery_id: str, workspace_id: str, count: int = 1) -> None:
         quick = self._quick_since.pop(delivery_id, None)
         if quick is None:
-            self._slow.release(workspace_id)
+            self._slow.release(workspace_id, count)
         else:
-            self._quick.release(workspace_id, quick[2])
+            self._quick.release(workspace_id, quick[2], count)
 
     def move_slow(self, now_s: float) -> float | None:
         """Move over what has become slow; in how many seconds to look again, None when nothing quick is under way."""
-        while self._quick_since:
-            delivery_id, (since_s, workspace_id, standing) = next(iter(self._quick_since.items()))
+        look_again_s = None
+        moved = []
+        for delivery_id, (since_s, workspace_id, standing, count) in self._quick_since.items():
             if now_s - since_s < QUICK_S:
-                return QUICK_S - (now_s - since_s)
-            if self._slow.room(workspace_id) <= 0:
-                return QUICK_S
+                look_again_s = QUICK_S - (now_s - since_s)
+                break
+            if self._slow.room(workspace_id) > 0:
+                self._quick.release(workspace_id, standing, count)
+                self._slow.take(workspace_id, count)
+                moved.append(delivery_id)
+            else:
+                # A workspace that has its share stays where it is, and in nobody's way.
+                look_again_s = QUICK_S
+        for delivery_id in moved:
             del self._quick_since[delivery_id]
-            self._quick.release(workspace_id, standing)
-            self._slow.take(workspace_id)
-        return None
+        return look_again_s

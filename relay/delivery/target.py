@@ -43,11 +43,6 @@ class Target:
     address: IPv4Address | IPv6Address | None
     """Set when the host is a literal address."""
 
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """Requests with the same key may share a connection."""
-        return (self.scheme, self.host, self.port)
-
 
 def parse_target(url: object) -> Target:
     """Take a URL apart; `parse_target(parse_target(x).url)` is the same again. Raises `TargetError`."""

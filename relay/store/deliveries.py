@@ -111,6 +111,14 @@ def waiting() -> Steps[list[Waiting]]:
 
 
 @work
+def pending() -> Steps[int]:
+    """How many deliveries wait. It reads an index from end to end: for who asks seldom."""
+    rows = yield statement("delivery_count_pending")
+    count: int = rows[0]["pending"]
+    return count
+
+
+@work
 def due(subscription_id: str, now_ms: int, limit: int) -> Steps[Sequence[Row]]:
     """The deliveries of a subscription that are due, the longest waiting first, with their bodies."""
     return (
@@ -129,8 +137,8 @@ def next_due_at_ms(subscription_id: str, now_ms: int) -> Steps[int | None]:
 
 
 @work
-def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) -> Steps[None]:
-    """Record an attempt and what follows from it for its delivery."""
+def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) -> Steps[bool]:
+    """Record an attempt and what follows from it for its delivery; False when that had ended meanwhile."""
     yield Statement(
         "attempt_add",
         {
@@ -158,6 +166,7 @@ def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) ->
     settled = yield Statement("delivery_settle", row)
     if not settled:
         yield Statement("delivery_noted", row)
+    return bool(settled)
 
 
 @work

@@ -62,9 +62,9 @@ def put_off(target_url: str, until_ms: int) -> Steps[None]:
 
 
 @work
-def put_back(target_url: str, now_ms: int) -> Steps[None]:
-    """Nobody was told, and not for want of trying: it is due at once, and this was no try."""
-    yield statement("farewell_put_back", target_url=target_url, now=now_ms)
+def put_back(target_url: str, until_ms: int) -> Steps[None]:
+    """The try that was claimed was not made: say it then."""
+    yield statement("farewell_put_back", target_url=target_url, next_attempt_at=until_ms)
 
 
 @work

@@ -6,21 +6,23 @@ import asyncio
 from typing import Literal
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from relay import __version__
 from relay.core.errors import StoreError
 from relay.store import workspaces
 from relay.web.body import json_response
 from relay.web.operation import PUBLIC, Operation
-from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, METRICS
+from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, GAUGES, METRICS
 
 _READ_TIMEOUT_S = 2.0
 
 
 class Health(BaseModel):
+    """The server answers."""
+
     status: Literal["healthy"]
-    version: str
+    version: str = Field(examples=[__version__])
 
 
 class Readiness(BaseModel):
@@ -60,11 +62,20 @@ async def metrics(request: web.Request) -> web.Response:
     """`metrics`: Prometheus' text format."""
     numbers = request.app[METRICS]
     numbers.under_way(request.app[ENGINE].under_way)
+    await request.app[GAUGES].refresh()
     return web.Response(body=numbers.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 HEALTHZ = Operation(
-    "GET", "/v1/healthz", "healthz", "Liveness check", healthz, PUBLIC, answers={200: Health}, tag="Health"
+    "GET",
+    "/v1/healthz",
+    "healthz",
+    "Liveness check",
+    healthz,
+    PUBLIC,
+    answers={200: Health},
+    tag="Health",
+    description="Says that the process answers, not that it can work: `/readyz` says that.",
 )
 """Part of the Webhook Relay contract, which lists it among its operations."""
 OPERATIONS = (

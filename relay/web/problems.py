@@ -45,8 +45,15 @@ def problem_of(error: Exception) -> Problem | None:
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             fields = error.fields if isinstance(error, errors.InputError) else {}
-            return Problem(status, error.message, fields, _headers(error, status))
+            return Problem(status, _message(error), fields, _headers(error, status))
     return None
+
+
+def _message(error: errors.RelayError) -> str:
+    if isinstance(error, errors.NotSent):
+        # Its own message is for the operator's log: it may name addresses.
+        return f"nothing was sent, for a reason of this server's own ({error.condition.words}); try again later"
+    return error.message
 
 
 def _headers(error: errors.RelayError, status: int) -> Mapping[str, str]:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from relay.delivery.clocks import TrustedClock
     from relay.delivery.engine import Engine
     from relay.delivery.guard import Guard
+    from relay.delivery.report import Report
     from relay.settings import Settings
     from relay.store.database import Database
     from relay.store.secrets import Secrets
     from relay.web.api import Api
+    from relay.web.gauges import Gauges
     from relay.web.metrics import Metrics
 
 Clock = Callable[[], int]
@@ -33,4 +35,6 @@ SECRETS: web.AppKey[Secrets] = web.AppKey("secrets")
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 APIS: web.AppKey[tuple[Api, ...]] = web.AppKey("apis")
 CONDITIONS: web.AppKey[Conditions] = web.AppKey("conditions")
+REPORT: web.AppKey[Report] = web.AppKey("report")
+GAUGES: web.AppKey[Gauges] = web.AppKey("gauges")
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -13,7 +14,7 @@ from relay.core.conditions import Condition
 from relay.core.errors import NotSent
 from relay.core.model import Outcome, SignedRequest, Subscription, SubscriptionState
 from relay.core.retry import JITTER, RetryPolicy
-from relay.delivery.farewell import DeletingGuard, Farewells, takes_farewell
+from relay.delivery.farewell import PUT_BACK_MS, DeletingGuard, Farewells, takes_farewell
 from relay.delivery.guard import Allowed
 from relay.delivery.jobs import Jobs
 from relay.delivery.post import Poster
@@ -157,6 +158,29 @@ async def test_after_a_failure_it_comes_again(world: World, opened: Open, receiv
     assert await world.is_forgotten()
 
 
+async def test_what_this_machine_could_not_send_uses_up_no_try(world: World, receiver: Receiver) -> None:
+    """However long that lasts; it is said as soon as it can be."""
+    answers: list[Callable[[], list[str]]] = [no_descriptor] * 10 + [lambda: ["127.0.0.1"]]
+    sender = Poster(
+        DeletingGuard(Allowed.parse(f"127.0.0.1,{ZAPIER}")),
+        resolver=Resolver(lambda host: answers.pop(0)(), threads=1),
+    )
+    saying = Farewells(world.database, lambda: world.now_ms, sender, POLICY, timeout_s=0.5)
+    await world.ended(receiver.url("/ok", host=ZAPIER))
+    for _ in range(11):
+        assert receiver.received() == []
+        await saying.say_due()
+        await saying.say_due()
+        world.now_ms += 10_000
+    assert len(receiver.received()) == 1
+    assert await world.is_forgotten()
+    await saying.close()
+
+
+def no_descriptor() -> list[str]:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
 async def test_410_is_an_answer(
     world: World, opened: Open, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,12 +261,14 @@ class Hindered(Poster):
 
 
 async def test_what_could_not_be_said_for_a_reason_of_our_own_uses_up_no_try(world: World, receiver: Receiver) -> None:
-    """However often; and it does not try again before the next look."""
+    """However often; and it waits in between."""
     await world.ended(receiver.url("/ok", host=ZAPIER))
     sender = Hindered(DeletingGuard(Allowed.parse(ZAPIER)))
     hindered = Farewells(world.database, lambda: world.now_ms, sender, POLICY, timeout_s=0.5)
     for _ in range(5):
         await hindered.say_due()
+        await hindered.say_due()
+        world.now_ms += PUT_BACK_MS
     assert sender.tries == 5
     await hindered.close()
     saying = world.farewells()
@@ -259,7 +285,7 @@ async def test_what_is_being_said_at_the_stop_may_end_and_else_is_said_by_the_ne
         receiver.script(f"/{number}", "/slow/0.3")
         await world.ended(receiver.url(f"/{number}", host=ZAPIER))
     saying = world.farewells()
-    work = Jobs([replace(saying.chore, every_s=0.01)])
+    work = Jobs([replace(saying.chore, every_s=0.01)], lambda *_: None)
     work.start()
     await receiver.wait_for(1)
     await work.stop(5)
@@ -269,7 +295,7 @@ async def test_what_is_being_said_at_the_stop_may_end_and_else_is_said_by_the_ne
     for number in range(3):
         receiver.script(f"/{number}", "/hang")
     hanging = world.farewells()
-    work = Jobs([replace(hanging.chore, every_s=0.01)])
+    work = Jobs([replace(hanging.chore, every_s=0.01)], lambda *_: None)
     work.start()
     await receiver.wait_for(2)
     await work.stop(0.05)

@@ -53,7 +53,7 @@ class Runs:
 
 async def test_a_chore_runs_soon_after_the_start_and_not_only_an_interval_later() -> None:
     rare, often = Runs(), Runs()
-    work = Jobs([Chore("rare", 86_400, rare.run), Chore("often", 0.05, often.run)])
+    work = Jobs([Chore("rare", 86_400, rare.run), Chore("often", 0.05, often.run)], lambda *_: None)
     work.start()
     await asyncio.gather(rare.until(1, FIRST_AFTER_S + 5), often.until(3))
     await work.stop(1)
@@ -74,7 +74,7 @@ async def test_a_chore_runs_soon_after_the_start_and_not_only_an_interval_later(
 async def test_chores_go_on_however_the_clock_is_set(wall_clock: type[WallClock], steps: list[timedelta]) -> None:
     """Ten years forth are three hundred million missed intervals of a second: nobody may count them."""
     runs = Runs()
-    work = Jobs([Chore("often", 0.3, runs.run)])
+    work = Jobs([Chore("often", 0.3, runs.run)], lambda *_: None)
     work.start()
     await runs.until(1)
     for step in steps:
@@ -84,7 +84,7 @@ async def test_chores_go_on_however_the_clock_is_set(wall_clock: type[WallClock]
 
 
 async def test_an_hourly_chore_keeps_what_was_left_of_its_hour(wall_clock: type[WallClock]) -> None:
-    work = Jobs([Chore("hourly", 3600, Runs().run)])
+    work = Jobs([Chore("hourly", 3600, Runs().run)], lambda *_: None)
     work.start()
     job = work._scheduler.get_job("hourly")
     job.modify(next_run_time=datetime.now(UTC) + timedelta(minutes=10))
@@ -117,7 +117,7 @@ class Told:
 
 async def stopped(chore: Callable[[Told], Chore], seconds: float, grace_s: float) -> Told:
     told = Told(seconds)
-    work = Jobs([chore(told)])
+    work = Jobs([chore(told)], lambda *_: None)
     work.start()
     await told.began.wait()
     async with asyncio.timeout(5):

@@ -97,14 +97,14 @@ DEFECTS = (
         (
             Change(
                 "relay/delivery/sign.py",
-                "signing = Signing(now_ms // 1000, body.encode(),",
+                "signing = Signing(now_ms // 1000, body,",
                 'orjson = __import__("orjson")\n'
                 "        signing = Signing(now_ms // 1000, orjson.dumps(orjson.loads(body)),",
             ),
             Change(
                 "relay/delivery/sign.py",
                 "request = SignedRequest(claimed.subscription.target_url, headers, signing.body,",
-                "request = SignedRequest(claimed.subscription.target_url, headers, body.encode(),",
+                "request = SignedRequest(claimed.subscription.target_url, headers, body,",
             ),
         ),
         (_MACHINE + "test_what_fails_is_sent_again_at_its_time_until_its_schedule_ends",),
@@ -158,11 +158,12 @@ DEFECTS = (
         "an answer is read without a bound",
         (
             Change(
-                "relay/delivery/connection.py",
-                "room = MAX_SNIPPET - len(self._answer.body)",
+                "relay/delivery/answer.py",
+                "room = MAX_SNIPPET - len(self.answer.body)",
                 "room = 2**62",
             ),
-            Change("relay/delivery/connection.py", "self._bytes_in > MAX_ANSWER:", "self._bytes_in > 2**62:"),
+            Change("relay/delivery/answer.py", "self._body_bytes > MAX_BODY and", "self._body_bytes > 2**62 and"),
+            Change("relay/delivery/answer.py", "self._head_bytes > MAX_HEAD and", "self._head_bytes > 2**62 and"),
         ),
         ("tests/delivery/test_post.py::test_an_answer_without_an_end_costs_neither_memory_nor_time",),
     ),
@@ -172,8 +173,11 @@ DEFECTS = (
             Change(
                 "relay/delivery/drain.py",
                 """\
-            self._hindrances.all_held_up(hindered.condition, hindered.message)
-            self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            if hindered.condition.not_ready:
+                self._hindrances.all_held_up()
+                self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            else:  # it lies in the way to this target alone: its name, its address
+                self._schedule.hindered(lane, claimed)
             return
 """,
                 """\
@@ -262,5 +266,45 @@ DEFECTS = (
             ),
         ),
         ("tests/faults/test_clock.py::test_a_clock_that_jumps_deletes_nothing_until_it_has_stood_for_a_day",),
+    ),
+    Defect(
+        "a connection is everybody's",
+        (
+            Change(
+                "relay/delivery/post.py",
+                "key = (request.owner_id, target.scheme,",
+                'key = ("", target.scheme,',
+            ),
+        ),
+        ("tests/delivery/test_kept_connections.py::test_a_host_cannot_answer_for_another_workspace",),
+    ),
+    Defect(
+        "what is there already is the next answer",
+        (
+            Change(
+                "relay/delivery/connection.py",
+                "return self.reusable and not self._readable.poll(0)",
+                "return self.reusable",
+            ),
+        ),
+        ("tests/delivery/test_kept_connections.py::test_what_the_event_loop_has_yet_to_read_is_noticed",),
+    ),
+    Defect(
+        "an odd head undoes the status",
+        (
+            Change(
+                "relay/delivery/answer.py",
+                """\
+            self.exact = False
+            head = _FOLD.sub(b" ", head)
+""",
+                """\
+            raise NotHttp("it is not to the letter")
+""",
+            ),
+        ),
+        (
+            "tests/delivery/test_answer.py::test_a_success_is_a_success_and_the_next_request_has_a_connection_of_its_own",
+        ),
     ),
 )

@@ -202,7 +202,7 @@ async def toy_site(folder: Path, patience: Patience | None = None) -> AsyncItera
         site = Site(0, database, http, "")
         site.key, _ = await site.new_key("events", "hooks")
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        register(app, (NOTES, LEDGER), [HEALTHZ, *HEALTH, *documents((NOTES, LEDGER))])
+        register(app, (NOTES, LEDGER), [HEALTHZ, *HEALTH, *documents((NOTES, LEDGER), "https://toys.example.com")])
         app[DATABASE], app[CLOCK] = database, lambda: site.now_ms
         app[ENGINE], app[CONDITIONS] = cast("Any", site.engine), site.conditions
         runner = watched_runner(app) if patience is None else watched_runner(app, patience)

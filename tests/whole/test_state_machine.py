@@ -37,6 +37,7 @@ from relay.delivery.post import Poster
 from relay.delivery.publish import Publisher
 from relay.delivery.settle import Settler
 from relay.delivery.sign import Signer
+from relay.delivery.tls import ResumingContext
 from relay.store import deliveries, subscriptions, workspaces
 from relay.store.secrets import Secrets
 from relay.store.sqlite import open_sqlite
@@ -70,7 +71,7 @@ WAITS_S = (1, 5, 31, 150, 400, 49 * 3600)
 
 WIRES = {NAME: replace(WIRE, retry=replace(WIRE.retry, schedule_s=SCHEDULE_S, switch_off_after=SWITCH_OFF_AFTER))}
 KEEPER = Secrets(["a key of this test"])
-UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+UNUSED = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
 some = st.integers(0, 99)
 """Picks one of however many there are."""
 

@@ -16,6 +16,7 @@ from relay.core import signing
 from relay.core.errors import TargetError
 from relay.core.model import ErrorCode, Outcome, SignedRequest
 from relay.core.wire import Signing
+from relay.web.auth import api_key_of
 from relay.web.body import json_object_and_text, json_response, member_text
 from relay.web.wiring import CLOCK, ENGINE, GUARD, SETTINGS
 
@@ -37,7 +38,7 @@ _DETAILS = {
 
 
 async def test_webhook(request: web.Request) -> web.Response:
-    """testWebhook: 200 whatever the receiver says; 400 when the guard refuses the target."""
+    """testWebhook: 200 whatever the receiver says; 400 when the guard refuses the target, 503 when nothing was sent."""
     app = request.app
     body, text = await json_object_and_text(request)
     event_type = read_event_type(body, DEFAULT_TYPE)
@@ -63,6 +64,7 @@ async def test_webhook(request: web.Request) -> web.Response:
         ),
         signed.body,
         min(TIMEOUT_S, app[SETTINGS].delivery_timeout),
+        api_key_of(request).workspace_id,
     )
     outcome = await app[ENGINE].post_now(post)
     if outcome.error_code is ErrorCode.TARGET_REFUSED:

@@ -64,8 +64,8 @@ class MailOutcome:
 
     state: MailState
     error: str | None = None
-    is_servers: bool = False
-    """Whether the mail server would treat any other mail the same: it cannot be reached, or takes nothing from us."""
+    is_served: bool | None = None
+    """Whether the mail server lets us hand in mail at all; None when this try does not tell."""
 
 
 def email_sha256(email: str) -> str:
@@ -164,6 +164,14 @@ def abandon(now_ms: int) -> Steps[None]:
     So is what was claimed at a time yet to come: the clock was set back, and nobody is at it.
     """
     yield statement("email_abandon", now=now_ms, claimed_before=now_ms - SENDING_LIMIT_MS)
+
+
+@work
+def waiting() -> Steps[int]:
+    """How many mails are queued."""
+    rows = yield statement("email_waiting")
+    count: int = rows[0]["waiting"]
+    return count
 
 
 @work

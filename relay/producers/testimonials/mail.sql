@@ -19,6 +19,10 @@ SET state = 'sending', claimed_at = :now, next_attempt_at = NULL, attempts_made 
 FROM due WHERE id = due_id
 RETURNING id, workspace_id, recipient, message_id, attempts_made, invitation_id;
 
+-- name: email_waiting
+-- It scans what is queued, once at the stop.
+SELECT COUNT(*) AS waiting FROM emails WHERE state = 'queued';
+
 -- name: email_contents
 SELECT
     invitations.token_version, submissions.customer_name, submissions.erased_at,

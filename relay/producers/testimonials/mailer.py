@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Callable
 from email.utils import parseaddr
 
 import structlog
 
 from relay.core.conditions import Condition, Conditions
+from relay.core.tally import Tally
 from relay.delivery.clocks import StepBack
 from relay.producers.testimonials import letter, mail, smtp
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.mail import MailOutcome, MailState
 from relay.store.database import Database
+
+TELL_S = 60.0
+"""How seldom the mails that were given up are told of."""
+
+_ADDRESS = re.compile(r"[^\s<>()\[\]'\",:;]+@[^\s<>()\[\]'\",:;]+")
+_NEXT = {
+    MailState.FAILED: "correct the address, or hand the link over yourself: POST /v1/magic-link",
+    MailState.UNKNOWN: "ask whether it came, it is not sent twice; POST /v1/magic-link gives the link",
+}
 
 log = structlog.get_logger()
 
@@ -30,6 +42,7 @@ class Mailer:
         sender: str | None,
         conditions: Conditions,
     ) -> None:
+        """`conditions` are told when the mail server takes no mail from us, and when it does again."""
         self._database = database
         self._links = links
         self._clock = clock
@@ -38,6 +51,8 @@ class Mailer:
         self._conditions = conditions
         self._step_back = StepBack(clock)
         self._stopping = False
+        self._given_up: Tally[MailState, tuple[mail.Mail, str]] = Tally(len(MailState))
+        self._told_at_s = -TELL_S
         self._one_at_a_time = asyncio.Lock()
         self._woken: asyncio.Task[None] | None = None
         self._wanted = False
@@ -52,7 +67,8 @@ class Mailer:
         """`sender`, for somebody who wants to mail; that there is none is said in the log, once."""
         if self.sender is None and not self._said_missing:
             self._said_missing = True
-            log.warning("no mail server is configured; invitations are made, but their links are not mailed")
+            next_step = "set RELAY_SMTP_URL and RELAY_MAIL_FROM, or hand the links over yourself"
+            log.warning("invitations are made, but not mailed", reason="no mail server is configured", next=next_step)
         return self.sender
 
     def wake(self) -> None:
@@ -70,7 +86,7 @@ class Mailer:
             try:
                 await self.send_due()
             except Exception:
-                log.exception("mail put off")
+                log.exception("mail was put off", next="report it with this line; the mails are tried again")
 
     async def send_due(self) -> None:
         """Send all that is due; the chore that retries."""
@@ -84,8 +100,9 @@ class Mailer:
             while not self._stopping:
                 claimed = await self._database.write(mail.claim(self._clock()))
                 if claimed is None:
-                    return
+                    break
                 await self._hand_in(claimed, server, sender)
+            self._tell()
 
     async def _hand_in(self, claimed: mail.Mail, server: smtp.MailServer, sender: str) -> None:
         try:
@@ -95,12 +112,32 @@ class Mailer:
             raise
         self._step_back.see()
         await self._database.write(mail.settle(claimed, outcome, self._clock()))
-        if outcome.is_servers:
-            self._conditions.begin(Condition.MAIL_REFUSED, outcome.error or "")
-        elif outcome.state is MailState.SENT:
-            self._conditions.end(Condition.MAIL_REFUSED)
-        if outcome.state is not MailState.SENT:
-            log.warning("an invitation mail did not go out", email_id=claimed.id, state=outcome.state.value)
+        self._note(claimed, outcome)
+
+    def _note(self, claimed: mail.Mail, outcome: MailOutcome) -> None:
+        if outcome.is_served is not None:
+            change = self._conditions.end if outcome.is_served else self._conditions.begin
+            change(Condition.MAIL_REFUSED, _without_addresses(outcome))
+        came_to = mail.settled(outcome, claimed.attempts_made)
+        if came_to.state in _NEXT:
+            self._given_up.add(came_to.state, 1, (claimed, _without_addresses(outcome)))
+
+    def _tell(self, *, at_once: bool = False) -> None:
+        """One line for all that were given up within a minute."""
+        now_s = time.monotonic()
+        if not self._given_up or (now_s - self._told_at_s < TELL_S and not at_once):
+            return
+        self._told_at_s = now_s
+        for state, count, (newest, reason) in self._given_up.take(len(MailState))[0]:
+            log.warning(
+                "invitation mails were given up",
+                mails=count,
+                state=state.value,
+                mail_id=newest.id,
+                invitation_id=newest.invitation_id,
+                reason=reason,
+                next=_NEXT[state],
+            )
 
     async def _send(self, claimed: mail.Mail, server: smtp.MailServer, sender: str) -> MailOutcome:
         if claimed.is_suppressed:
@@ -123,3 +160,9 @@ class Mailer:
             await asyncio.wait([self._woken], timeout=grace_s)
             self._woken.cancel()
             await asyncio.wait([self._woken])
+        self._tell(at_once=True)
+
+
+def _without_addresses(outcome: MailOutcome) -> str:
+    """What the server said. Whom it was about is nobody's business who reads a log."""
+    return _ADDRESS.sub("…@…", outcome.error or "")

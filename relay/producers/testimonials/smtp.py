@@ -71,32 +71,51 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
     client = None
     try:
         try:
-            client = _client(server, sender)
+            client = _client(server, sender, STEP_TIMEOUT_S)
             await client.connect()
             await client.mail(sender)
             await client.rcpt(recipient)
         except SMTPRecipientRefused as refusal:
             # 4xx is "not now"; 5xx says that there is no such mailbox, and asking again would not make one.
-            return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
+            state = MailState.FAILED if refusal.code >= 500 else MailState.QUEUED
+            return MailOutcome(state, _said(refusal), is_served=True)
         except (SMTPException, OSError, ValueError) as error:
-            return MailOutcome(MailState.QUEUED, _said(error), is_servers=True)
+            return MailOutcome(MailState.QUEUED, _said(error), is_served=False)
         try:
             await client.data(text)
         except SMTPDataError as refusal:
-            return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
+            state = MailState.FAILED if refusal.code >= 500 else MailState.QUEUED
+            return MailOutcome(state, _said(refusal), is_served=True)
         except (SMTPException, OSError) as error:
             return MailOutcome(MailState.UNKNOWN, _said(error))
         except asyncio.CancelledError:
             return MailOutcome(MailState.UNKNOWN, "Relay was stopped while this was being sent")
         with contextlib.suppress(SMTPException, OSError, asyncio.CancelledError):
             await client.quit()
-        return MailOutcome(MailState.SENT)
+        return MailOutcome(MailState.SENT, is_served=True)
     finally:
         if client is not None:
             client.close()
 
 
-def _client(server: MailServer, sender: str) -> SMTP:
+async def reach(server: MailServer, sender: str, limit_s: float) -> str | None:
+    """Greet a mail server, encrypt and log in as `post` would, and say good-bye: what went wrong, or None."""
+    client = _client(server, sender, limit_s)
+    try:
+        async with asyncio.timeout(limit_s):
+            await client.connect()
+            with contextlib.suppress(SMTPException, OSError):
+                await client.quit()
+    except TimeoutError:
+        return f"no answer within {limit_s:g} s"
+    except (SMTPException, OSError, ValueError) as error:
+        return _said(error)
+    finally:
+        client.close()
+    return None
+
+
+def _client(server: MailServer, sender: str, timeout_s: float) -> SMTP:
     return SMTP(
         hostname=server.host,
         port=server.port,
@@ -105,7 +124,7 @@ def _client(server: MailServer, sender: str) -> SMTP:
         username=server.username,
         password=server.password,
         local_hostname=sender.rpartition("@")[2],
-        timeout=STEP_TIMEOUT_S,
+        timeout=timeout_s,
     )
 
 

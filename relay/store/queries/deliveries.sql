@@ -23,9 +23,14 @@ SELECT lane.subscription_id, s.workspace_id, s.consecutive_failures, s.answering
 ) AS next_attempt_at
 FROM lane JOIN subscriptions s ON s.id = lane.subscription_id;
 
+-- name: delivery_count_pending
+-- It scans the index of what is pending, beside the writer. Nobody waits for it but who reads the metrics, and they are
+-- given an older count when counting takes long.
+SELECT COUNT(*) AS pending FROM deliveries WHERE state = 'pending';
+
 -- name: delivery_due
 SELECT d.workspace_id, d.id, d.event_id, d.event_type, d.body_number, d.attempts_made, d.schedule_base,
-    d.created_at,
+    d.created_at, LENGTH(b.body) AS body_chars,
     CASE WHEN LENGTH(b.body) <= :held_body_limit THEN b.body END AS body
 FROM deliveries d JOIN bodies b ON b.event_id = d.event_id AND b.number = d.body_number
 WHERE d.subscription_id = :subscription_id AND d.state = 'pending' AND d.next_attempt_at <= :now

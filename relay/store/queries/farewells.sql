@@ -20,7 +20,8 @@ RETURNING *;
 UPDATE farewells SET next_attempt_at = :next_attempt_at WHERE target_url = :target_url;
 
 -- name: farewell_put_back
-UPDATE farewells SET attempts_made = attempts_made - 1, next_attempt_at = :now WHERE target_url = :target_url;
+UPDATE farewells SET attempts_made = attempts_made - 1, next_attempt_at = :next_attempt_at
+WHERE target_url = :target_url AND attempts_made > 0;
 
 -- name: farewell_set_back
 -- It scans the table, which is small: a row is there from the end of a hook until its platform has been told.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
 import pytest
 
+from relay.core.conditions import Condition
+from relay.delivery.resolve import Resolver
+from relay.web.wiring import CONDITIONS
 from tests.apis.webhook_relay.client import deliveries, fields_of, verify
 from tests.conftest import Relay, StartRelay
 from tests.receiver import Receiver
@@ -89,3 +93,18 @@ async def test_a_ping_needs_a_key_with_the_events_scope(relay: Relay) -> None:
     body = {"url": "https://h.example.com/"}
     await relay.json("POST", "/v1/webhooks/test", body, key=None, status=401)
     await relay.json("POST", "/v1/webhooks/test", body, key=await relay.new_key(prefix="rsk_"), status=403)
+
+
+async def test_a_ping_that_could_not_be_sent_is_no_answer_of_its_receiver(start_relay: StartRelay) -> None:
+    """A 503 that says whose fault it is, and names nothing of the machine."""
+
+    def lookup(host: str) -> list[str]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with start_relay(resolver=Resolver(lookup)) as relay:
+        answer = await relay.call("POST", "/v1/webhooks/test", {"url": "https://hooks.example.com/"})
+        assert (answer.status, answer.content_type) == (503, "application/problem+json")
+        assert "this server's own (descriptors short)" in await answer.text()
+        assert "example.com" not in await answer.text()
+        assert int(answer.headers["Retry-After"]) > 0
+        assert relay.server.app[CONDITIONS].holds(Condition.DESCRIPTORS_SHORT)
