@@ -31,6 +31,10 @@ class StepBack:
         self._clock = clock
         self._latest_ms = clock()
 
+    def see(self) -> None:
+        """Something is put off by the time that is now: remember it."""
+        self._latest_ms = max(self._latest_ms, self._clock())
+
     def look(self) -> int:
         """By how many milliseconds it was set back since the newest look that saw it ahead; 0 when it was not.
 

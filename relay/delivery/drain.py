@@ -161,7 +161,6 @@ class Drain:
         """Claim and send what can be; how many seconds it may sleep unless it is woken."""
         loop = asyncio.get_running_loop()
         await self._obey_the_clock()
-        self._hindrances.look()
         self._schedule.tick(loop.time())
         wanted = self._schedule.next_claims()
         if wanted:
@@ -262,13 +261,17 @@ class Drain:
             request, signature = signed
             outcome = await self._poster.post(request)
         except NotSent as hindered:
-            self._hindrances.all_held_up(hindered.condition, hindered.message)
-            self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            if hindered.condition.not_ready:
+                self._hindrances.all_held_up()
+                self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            else:  # it lies in the way to this target alone: its name, its address
+                self._schedule.hindered(lane, claimed)
             return
         finally:
             self._schedule.ended(lane, claimed)
             self._bodies.release(claimed)
         self._hindrances.got_through(met)
+        lane.hindered = 0
         failpoint("before-record")
         policy = self._wires[claimed.subscription.api].retry
         number = claimed.attempts_made + 1
@@ -304,7 +307,6 @@ class Drain:
             self._schedule.hindered(lane, claimed)
             return None
         if self._hindrances.any_subscription:
-            lane.hindered = 0
             self._hindrances.freed(lane.subscription_id)
         return signed
 

@@ -74,6 +74,7 @@ class Farewells:
             return
         waits_s = self._policy.schedule_s
         while not self._stopping:
+            self._step_back.see()
             claimed = await self._database.write(farewells.claim(self._clock(), waits_s))
             if claimed is None:
                 return

@@ -1,4 +1,4 @@
-"""Hindrances: what of our own keeps us from sending. Each begins once, holds up as little as it can, ends once."""
+"""Hindrances: what of our own keeps us from sending. Each holds up as little as it can."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from relay.core.conditions import Condition, Conditions
 
 PAUSE_S = 1.0
 """How long nothing is sent after a request that could not be sent; then one is tried alone."""
-CALM_S = 10.0
-"""A hindrance of all requests is over when none has met it for so long. What met it was tried again meanwhile."""
 
 
 class Hindrances:
-    """Those that hold now: of everything, or of one subscription alone."""
+    """Those of everything, which the sender begins and ends, and those of one subscription alone."""
 
     def __init__(self, conditions: Conditions, monotonic: Callable[[], float]) -> None:
         """`monotonic` gives seconds that never go back."""
@@ -21,21 +19,17 @@ class Hindrances:
         self._monotonic = monotonic
         self.met = 0
         """How many requests met what any other would meet too."""
-        self._met_at_s: dict[Condition, float] = {}
         self._subscriptions: dict[Condition, set[str]] = {}
         self._send_again_at_s = 0.0
         self._is_cautious = False
 
     # Of everything.
 
-    def all_held_up(self, condition: Condition, detail: str) -> None:
+    def all_held_up(self) -> None:
         """A request met what any other would meet too."""
         self.met += 1
-        now_s = self._monotonic()
-        self._met_at_s[condition] = now_s
-        self._send_again_at_s = now_s + PAUSE_S
+        self._send_again_at_s = self._monotonic() + PAUSE_S
         self._is_cautious = True
-        self._conditions.begin(condition, detail)
 
     def may_send(self) -> bool:
         """Whether another request may be sent."""
@@ -50,16 +44,6 @@ class Hindrances:
         """A request came to its end that began when so many had met anything: if none has since, others may follow."""
         if met == self.met:
             self._is_cautious = False
-
-    def look(self) -> None:
-        """End what nothing has met for a while."""
-        if self._met_at_s:
-            now_s = self._monotonic()
-            for condition, met_at_s in list(self._met_at_s.items()):
-                if now_s - met_at_s >= CALM_S:
-                    del self._met_at_s[condition]
-                    self._is_cautious = bool(self._met_at_s)
-                    self._conditions.end(condition)
 
     # Of one subscription.
 

@@ -86,10 +86,13 @@ class Jobs:
 
     def _look(self) -> None:
         """The scheduler keeps the times of day at which to run what: set back by an hour, it would wait for an hour."""
-        by = timedelta(milliseconds=self._step_back.look())
-        if by:
-            for job in self._scheduler.get_jobs():
-                job.modify(next_run_time=job.next_run_time - by)
+        now, by = datetime.now(UTC), timedelta(milliseconds=self._step_back.look())
+        for chore in self._chores:
+            job = self._scheduler.get_job(chore.name)
+            # Never further than its interval: a step forth and back within a second is not noticed.
+            at = min(job.next_run_time - by, now + timedelta(seconds=chore.every_s))
+            if at != job.next_run_time:
+                job.modify(next_run_time=at)
         self._next_look = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
 

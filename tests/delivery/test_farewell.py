@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from relay.core.model import Subscription, SubscriptionState
+from relay.core.conditions import Condition
+from relay.core.errors import NotSent
+from relay.core.model import Outcome, SignedRequest, Subscription, SubscriptionState
 from relay.core.retry import JITTER, RetryPolicy
-from relay.delivery.farewell import DeletingGuard, Farewells, takes_farewell
+from relay.delivery.farewell import PUT_BACK_MS, DeletingGuard, Farewells, takes_farewell
 from relay.delivery.guard import Allowed
+from relay.delivery.jobs import Jobs
 from relay.delivery.post import Poster
 from relay.delivery.resolve import Resolver
 from relay.store import farewells, subscriptions, workspaces
+from relay.store.database import Row, Steps, statement, work
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from tests.receiver import Receiver
 
@@ -242,4 +247,80 @@ async def test_a_try_is_recorded_before_it_is_made(world: World) -> None:
         assert await world.database.write(farewells.claim(world.now_ms, POLICY.schedule_s)) is None
         world.now_ms += 3600_000
     assert claims == 1 + len(POLICY.schedule_s)
+    assert await world.is_forgotten()
+
+
+class Hindered(Poster):
+    """Nothing can be sent, for a reason of our own."""
+
+    tries = 0
+
+    async def post(self, request: SignedRequest) -> Outcome:
+        self.tries += 1
+        raise NotSent("Too many open files", condition=Condition.DESCRIPTORS_SHORT)
+
+
+async def test_what_could_not_be_said_for_a_reason_of_our_own_uses_up_no_try(world: World, receiver: Receiver) -> None:
+    """However often; and it waits in between."""
+    await world.ended(receiver.url("/ok", host=ZAPIER))
+    sender = Hindered(DeletingGuard(Allowed.parse(ZAPIER)))
+    hindered = Farewells(world.database, lambda: world.now_ms, sender, POLICY, timeout_s=0.5)
+    for _ in range(5):
+        await hindered.say_due()
+        await hindered.say_due()
+        world.now_ms += PUT_BACK_MS
+    assert sender.tries == 5
+    await hindered.close()
+    saying = world.farewells()
+    await saying.say_due()
+    await saying.close()
+    assert len(receiver.received()) == 1
+    assert await world.is_forgotten()
+
+
+async def test_what_is_being_said_at_the_stop_may_end_and_else_is_said_by_the_next_start(
+    world: World, receiver: Receiver
+) -> None:
+    for number in range(3):
+        receiver.script(f"/{number}", "/slow/0.3")
+        await world.ended(receiver.url(f"/{number}", host=ZAPIER))
+    saying = world.farewells()
+    work = Jobs([replace(saying.chore, every_s=0.01)], lambda *_: None)
+    work.start()
+    await receiver.wait_for(1)
+    await work.stop(5)
+    await saying.close()
+    assert len(receiver.received()) == 1
+
+    for number in range(3):
+        receiver.script(f"/{number}", "/hang")
+    hanging = world.farewells()
+    work = Jobs([replace(hanging.chore, every_s=0.01)], lambda *_: None)
+    work.start()
+    await receiver.wait_for(2)
+    await work.stop(0.05)
+    await hanging.close()
+    left = await world.database.read(all_left())
+    assert [row["attempts_made"] for row in left] == [0, 0], "what was cut off was no try"
+
+
+@work
+def all_left() -> Steps[Sequence[Row]]:
+    return (yield statement("farewell_due", now=2**62, n=10))
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, 3652 * 86_400_000])
+async def test_one_that_waits_while_the_clock_is_set_back_waits_no_longer(
+    world: World, opened: Open, receiver: Receiver, ahead_ms: int
+) -> None:
+    receiver.script("/hook", "/status/500", "/ok")
+    world.now_ms += ahead_ms
+    await world.ended(receiver.url("/hook", host=ZAPIER))
+    saying = opened()
+    await saying.say_due()
+    world.now_ms -= ahead_ms
+    await saying.say_due()
+    world.now_ms += 34_000
+    await saying.say_due()
+    assert len(receiver.received()) == 2
     assert await world.is_forgotten()

@@ -26,7 +26,6 @@ from relay.core.errors import NotSent
 from relay.core.model import ErrorCode, Event, Outcome, SignedRequest, Subscription
 from relay.core.signing import new_secret
 from relay.delivery import drain as draining
-from relay.delivery import hindrances
 from relay.delivery.clocks import TrustedClock, uptime_s
 from relay.delivery.engine import Engine
 from relay.delivery.faults import Where
@@ -55,19 +54,20 @@ def clock() -> int:
 class FarEnd(Poster):
     """Answers each request at once with the next of what the test has for its target; then well."""
 
-    def __init__(self) -> None:
-        super().__init__(Guard(Allowed()), ssl_context=UNUSED)
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(Guard(Allowed()), ssl_context=UNUSED, conditions=conditions)
         self.requests: list[tuple[float, SignedRequest]] = []
-        self.answers: dict[str, list[Outcome | Exception]] = {}
-        self.always: Outcome | Exception = WELL
+        self.answers: dict[str, list[Outcome | NotSent]] = {}
+        self.always: Outcome | NotSent = WELL
 
     async def post(self, request: SignedRequest) -> Outcome:
         self.requests.append((time.monotonic(), request))
         answers = self.answers.get(request.target_url)
         answer = answers.pop(0) if answers else self.always
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(answer, Outcome):
+            return answer
+        self._shortage.met(answer)
+        raise answer
 
     def of(self, target_url: str) -> list[float]:
         """When it was asked."""
@@ -80,9 +80,9 @@ class World:
     def __init__(self, database: SqliteDatabase, workspace_id: str) -> None:
         self.database = database
         self.workspace_id = workspace_id
-        self.far_end = FarEnd()
         self.told: list[Change] = []
         self.conditions = Conditions(time.monotonic, self.told.append)
+        self.far_end = FarEnd(self.conditions)
         self.faults: list[Where] = []
         self.engine = Engine(
             database,
@@ -179,11 +179,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 # A6: nothing was sent.
 
 
-async def test_while_nothing_can_be_sent_nothing_counts_and_then_all_is_sent(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_nothing_can_be_sent_nothing_counts_and_then_all_is_sent(world: World) -> None:
     """As with no descriptors left: every request meets it, and no more than one a second is tried."""
-    monkeypatch.setattr(hindrances, "CALM_S", 2.0)
     hooks = [await world.subscribe() for _ in range(3)]
     first = [await world.publish(one) for one in hooks]
     await world.until_success(*first)
@@ -220,6 +217,27 @@ async def test_what_meets_it_now_and_then_is_told_once(world: World) -> None:
     await world.until_success(*sent)
     assert world.begun_and_ended == [(Condition.DESCRIPTORS_SHORT, False)]
     world.nothing_was_charged(hook)
+
+
+async def test_what_lies_in_the_way_to_one_target_holds_up_no_other(world: World) -> None:
+    """Its name waits for its look-up, or the local ports to its address are used up."""
+    far, near = await world.subscribe(), await world.subscribe()
+    world.far_end.answers[far.target_url] = [
+        NotSent("all threads are taken", condition=Condition.LOOKUPS_BUSY),
+        NotSent("no connection", condition=Condition.PORTS_SHORT),
+    ]
+    waiting = await world.publish(far)
+    await world.until_asked(far.target_url, 1)
+    began_s = time.monotonic()
+    for _ in range(30):
+        await world.until_success(await world.publish(near))
+    assert time.monotonic() - began_s < 10
+    asked = await world.until_asked(far.target_url, 3)
+    await world.until_success(waiting)
+    assert asked[1] - asked[0] > 0.9
+    assert asked[2] - asked[1] > 1.9
+    assert world.delivery(waiting)["attempts_made"] == 1
+    world.nothing_was_charged(far)
 
 
 async def test_a_secret_that_cannot_be_opened_holds_up_its_own_subscription_alone(world: World) -> None:

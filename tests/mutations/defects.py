@@ -19,6 +19,7 @@ class Defect(NamedTuple):
 
 
 _MACHINE = "tests/whole/test_state_machine.py::"
+_OWN = "tests/delivery/test_own_faults.py::"
 
 DEFECTS = (
     Defect(
@@ -89,7 +90,7 @@ DEFECTS = (
     Defect(
         "what is on the wire is forgotten",
         (Change("relay/delivery/claim.py", ' for row in rows if row["id"] not in want.held]', " for row in rows]"),),
-        (_MACHINE + "test_a_timer_of_a_queue_that_was_emptied_does_not_send_what_is_on_the_wire_again",),
+        (_MACHINE + "test_what_is_on_the_wire_is_not_sent_again_when_its_subscription_is_claimed_for",),
     ),
     Defect(
         "a signature over JSON that was written anew",
@@ -165,6 +166,106 @@ DEFECTS = (
             Change("relay/delivery/answer.py", "self._head_bytes > MAX_HEAD and", "self._head_bytes > 2**62 and"),
         ),
         ("tests/delivery/test_post.py::test_an_answer_without_an_end_costs_neither_memory_nor_time",),
+    ),
+    Defect(
+        "nothing sent for a reason of our own is a failure of the receiver",
+        (
+            Change(
+                "relay/delivery/drain.py",
+                """\
+            if hindered.condition.not_ready:
+                self._hindrances.all_held_up()
+                self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
+            else:  # it lies in the way to this target alone: its name, its address
+                self._schedule.hindered(lane, claimed)
+            return
+""",
+                """\
+            from relay.core.model import ErrorCode
+            outcome = Outcome(status=None, error_code=ErrorCode.CONNECTION_ERROR, latency_ms=0)
+""",
+            ),
+        ),
+        (_OWN + "test_while_nothing_can_be_sent_nothing_counts_and_then_all_is_sent",),
+    ),
+    Defect(
+        "a secret that cannot be opened uses up tries",
+        (
+            Change(
+                "relay/delivery/drain.py",
+                """\
+            self._schedule.hindered(lane, claimed)
+            return None
+""",
+                """\
+            return SignedRequest(claimed.subscription.target_url, (), b"", 1.0), ""
+""",
+            ),
+        ),
+        (_OWN + "test_a_secret_that_cannot_be_opened_holds_up_its_own_subscription_alone",),
+    ),
+    Defect(
+        "what raises after the POST is held until the restart",
+        (
+            Change(
+                "relay/delivery/drain.py",
+                """\
+            self._faults.happened(Where.SENDING, error, delivery_id=claimed.id)
+            await self._put_off(lane, claimed)
+""",
+                """\
+            self._faults.happened(Where.SENDING, error, delivery_id=claimed.id)
+""",
+            ),
+        ),
+        (_OWN + "test_what_raises_after_the_post_is_told_counted_and_put_back",),
+    ),
+    Defect(
+        "one attempt that cannot be recorded holds up all others",
+        (
+            Change(
+                "relay/delivery/settle.py",
+                """\
+                self._refused(batch, error)
+""",
+                """\
+                self._gathered = batch + self._gathered
+                await asyncio.sleep(RETRY_S)
+""",
+            ),
+        ),
+        (_OWN + "test_an_answer_that_no_database_takes_is_recorded_without_it_and_holds_up_nobody",),
+    ),
+    Defect(
+        "chores wait for the hour that comes again",
+        (
+            Change(
+                "relay/delivery/jobs.py",
+                """\
+            if at != job.next_run_time:
+""",
+                """\
+            if False:
+""",
+            ),
+        ),
+        ("tests/faults/test_clock.py::test_a_recovery_goes_on_when_the_clock_is_set_back",),
+    ),
+    Defect(
+        "the engine's time stays ahead of a clock that was set back",
+        (Change("relay/delivery/drain.py", "        await self._obey_the_clock()\n", ""),),
+        ("tests/faults/test_clock.py::test_after_the_clock_was_set_a_retry_is_shown_and_made_at_its_time",),
+    ),
+    Defect(
+        "a clock that has jumped is believed at once",
+        (
+            Change(
+                "relay/delivery/clocks.py",
+                "return min(wall_ms, self._judge(wall_ms))",
+                "return max(wall_ms, self._judge(wall_ms))",
+            ),
+        ),
+        ("tests/faults/test_clock.py::test_a_clock_that_jumps_deletes_nothing_until_it_has_stood_for_a_day",),
     ),
     Defect(
         "a connection is everybody's",

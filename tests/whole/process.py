@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 
@@ -78,23 +79,14 @@ class Serve:
 
 
 @contextlib.asynccontextmanager
-async def serve(data_dir: Path, port: int, **settings: str) -> AsyncIterator[Serve]:
-    """Start `relay serve` and wait until it is ready; whatever happens, it is gone afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "relay",
-        "serve",
-        "--port",
-        str(port),
-        "--data-dir",
-        str(data_dir),
-        env=environment(
-            **{"bootstrap_key": KEY, "allow_targets": "127.0.0.0/8", "retry_delays": "0.2,0.2,0.2,0.2", **settings}
-        ),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+async def serve(data_dir: Path, port: int, log: Path | None = None, /, **settings: str) -> AsyncIterator[Serve]:
+    """Start `relay serve` and wait until it is ready; whatever happens, it is gone afterwards.
+
+    `log` gets what it writes to stderr.
+    """
+    with contextlib.ExitStack() as opened:
+        stderr = asyncio.subprocess.DEVNULL if log is None else opened.enter_context(log.open("wb"))
+        process = await _start(data_dir, port, stderr, settings)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             started = Serve(process, f"http://127.0.0.1:{port}", session)
@@ -107,6 +99,26 @@ async def serve(data_dir: Path, port: int, **settings: str) -> AsyncIterator[Ser
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def _start(
+    data_dir: Path, port: int, stderr: IO[bytes] | int, settings: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "relay",
+        "serve",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(data_dir),
+        env=environment(
+            **{"bootstrap_key": KEY, "allow_targets": "127.0.0.0/8", "retry_delays": "0.2,0.2,0.2,0.2", **settings}
+        ),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=stderr,
+    )
 
 
 async def _is_ready(server: Serve) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.conftest import KEY
+from tests.producers.testimonials.mail_server import MailServer, mail_server
 from tests.receiver import Receiver
 from tests.whole.process import environment, free_port, relay_command, serve
 
@@ -96,6 +99,42 @@ async def test_sigterm_lets_requests_that_are_under_way_finish(tmp_path: Path, r
         await asyncio.sleep(0.5)
     assert delivery["status"] == "delivered"
     assert len(receiver.received()) == 1
+
+
+async def test_sigterm_lets_a_mail_that_is_being_sent_get_through(tmp_path: Path) -> None:
+    async with mail_server() as mails:
+        mails.slow_s["data"] = 2
+        code, mail, log = await stopped_at(mails, "data", tmp_path)
+        assert (code, mail, mails.recipients) == (0, ("sent", 1), ["dana@example.com"])
+        assert "Traceback" not in log
+
+
+async def test_sigterm_puts_back_a_mail_of_which_nothing_was_handed_in(tmp_path: Path) -> None:
+    """The mail server takes longer than the server has left: the next start sends it, once."""
+    async with mail_server() as mails:
+        mails.slow_s["rcpt"] = 60
+        started = time.monotonic()
+        code, mail, log = await stopped_at(mails, "rcpt", tmp_path)
+        assert time.monotonic() - started < 25
+        assert (code, mail, mails.recipients) == (0, ("queued", 0), [])
+        assert "Traceback" not in log
+        mails.slow_s["rcpt"] = 0
+        async with serve(tmp_path, free_port(), smtp_url=mails.url, mail_from="a@example.com"):
+            await mails.until(1)
+        assert mails.recipients == ["dana@example.com"]
+
+
+async def stopped_at(mails: MailServer, step: str, folder: Path) -> tuple[int, tuple[str, int], str]:
+    """Stop a server whose mail server is that far: its exit code, the mail's state and tries, and its log."""
+    log = folder / "log"
+    async with serve(folder, free_port(), log, smtp_url=mails.url, mail_from="a@example.com") as server:
+        await server.post("/v1/invitations", {"customer_email": "dana@example.com"})
+        async with asyncio.timeout(10):
+            await mails.at[step].wait()
+        code = await server.stop()
+    with contextlib.closing(sqlite3.connect(folder / "relay.db")) as file:
+        [mail] = file.execute("SELECT state, attempts_made FROM emails").fetchall()
+    return code, mail, log.read_text()
 
 
 async def test_keys_and_trigger_work_while_the_server_runs(tmp_path: Path, receiver: Receiver) -> None:

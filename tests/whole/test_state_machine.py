@@ -600,6 +600,19 @@ def test_a_timer_of_a_queue_that_was_emptied_does_not_send_what_is_on_the_wire_a
     queue.the_file_is_as_the_model()
 
 
+def test_what_is_on_the_wire_is_not_sent_again_when_its_subscription_is_claimed_for(queue: Queue) -> None:
+    """Published deliveries need no claim, so that takes something else that is due beside what is on the wire."""
+    queue.publish("order.created", 1)
+    queue.succeed(0)
+    queue.publish("order.created", 2)
+    queue.put_back(0, only_dead=False)
+
+    assert len(queue.requests) == 3
+    queue.rotate_secret(0)
+    assert len(queue.requests) == 3
+    queue.the_file_is_as_the_model()
+
+
 def test_a_success_ends_the_row_of_failures_whatever_changed_while_it_was_on_the_wire(queue: Queue) -> None:
     """Found by the machine: a changed subscription forgives a failure in memory that the file still counts."""
     queue.publish("order.created", 2)

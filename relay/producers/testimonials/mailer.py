@@ -74,6 +74,7 @@ class Mailer:
     def wake(self) -> None:
         """Something was queued: send it now, without making anybody wait for it."""
         self._wanted = True
+        self._step_back.see()
         if self._stopping:
             return  # it waits in the outbox
         if self._woken is None or self._woken.done():
@@ -109,6 +110,7 @@ class Mailer:
         except asyncio.CancelledError:
             await self._database.write(mail.put_back(claimed.id, self._clock()))
             raise
+        self._step_back.see()
         await self._database.write(mail.settle(claimed, outcome, self._clock()))
         self._note(claimed, outcome)
 

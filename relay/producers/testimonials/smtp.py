@@ -68,9 +68,10 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
     Cancelled before the text is offered it raises CancelledError: nothing has arrived. After that it returns what is
     known.
     """
-    client = _client(server, sender, STEP_TIMEOUT_S)
+    client = None
     try:
         try:
+            client = _client(server, sender, STEP_TIMEOUT_S)
             await client.connect()
             await client.mail(sender)
             await client.rcpt(recipient)
@@ -93,7 +94,8 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
             await client.quit()
         return MailOutcome(MailState.SENT, is_served=True)
     finally:
-        client.close()
+        if client is not None:
+            client.close()
 
 
 async def reach(server: MailServer, sender: str, limit_s: float) -> str | None:

@@ -29,6 +29,10 @@ class MailServer:
         self.rcpt_answers: list[str] = []
         self.data_answers: list[str] = []
         """`cut` hangs up once the whole text has come."""
+        self.slow_s = {"rcpt": 0.0, "data": 0.0}
+        """How long it takes for its answer to each."""
+        self.at: dict[str, asyncio.Event] = {"rcpt": asyncio.Event(), "data": asyncio.Event()}
+        """Set when somebody waits for that answer."""
 
     @property
     def url(self) -> str:
@@ -38,12 +42,16 @@ class MailServer:
         self, server: SMTP, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
         self.dialogues += 1
+        self.at["rcpt"].set()
+        await asyncio.sleep(self.slow_s["rcpt"])
         answer = self.rcpt_answers.pop(0) if self.rcpt_answers else "250 OK"
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.at["data"].set()
+        await asyncio.sleep(self.slow_s["data"])
         answer = self.data_answers.pop(0) if self.data_answers else "250 OK"
         if answer == "cut":
             # A cast and no isinstance: uvloop's transports are none of asyncio's classes.

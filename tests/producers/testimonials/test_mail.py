@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from relay.core.conditions import Change, Condition, Conditions
 from relay.core.errors import StartError
 from relay.core.model import Event
+from relay.delivery.jobs import Chore, Jobs
 from relay.delivery.publish import Published
 from relay.producers.testimonials import invitations, mail
 from relay.producers.testimonials.invitations import Invited, Wanted
@@ -198,6 +199,117 @@ async def test_a_mail_left_behind_by_a_crash_is_unknown(outbox: Outbox, server: 
     await outbox.mailer.send_due()
     assert await outbox.state(invited) is MailState.UNKNOWN
     assert server.dialogues == 0
+
+
+# The server stops while a mail is being sent.
+
+
+@pytest.fixture(params=["woken", "the chore"])
+async def stopped_at(
+    request: pytest.FixtureRequest, outbox: Outbox, server: MailServer
+) -> Callable[[str, float, float], Awaitable[Invited]]:
+    """Invite, stop when the mail server is that far, and give back who was invited. Both ways to send end alike."""
+
+    async def stop(step: str, slow_s: float, grace_s: float) -> Invited:
+        server.slow_s[step] = slow_s
+        invited = await outbox.invite()
+        work = Jobs([Chore("send-mail", 0.01, outbox.mailer.send_due, stop=outbox.mailer.stop)], lambda *_: None)
+        if request.param == "woken":
+            outbox.mailer.wake()
+        else:
+            work.start()
+        async with asyncio.timeout(10):
+            await server.at[step].wait()
+            if request.param == "woken":
+                await outbox.mailer.stop(grace_s)
+            else:
+                await work.stop(grace_s)
+        return invited
+
+    return stop
+
+
+@pytest.mark.parametrize("step", ["rcpt", "data"])
+async def test_a_mail_that_is_being_sent_at_the_stop_gets_through(
+    outbox: Outbox, server: MailServer, stopped_at: Callable[[str, float, float], Awaitable[Invited]], step: str
+) -> None:
+    invited = await stopped_at(step, 0.3, 5)
+    assert await outbox.state(invited) is MailState.SENT
+    assert server.recipients == ["dana@example.com"]
+
+
+async def test_a_mail_whose_text_was_not_offered_at_the_stop_is_put_back(
+    outbox: Outbox, server: MailServer, stopped_at: Callable[[str, float, float], Awaitable[Invited]]
+) -> None:
+    """It was no try; the next start sends it."""
+    invited = await stopped_at("rcpt", 30, 0.1)
+    record = await outbox.record(invited)
+    assert record is not None
+    assert (record.state, record.attempts_made, record.next_attempt_at_ms) == (MailState.QUEUED, 0, outbox.now_ms)
+    server.slow_s["rcpt"] = 0
+    await outbox.mailer_of(server.url).send_due()
+    assert await outbox.state(invited) is MailState.SENT
+    assert server.recipients == ["dana@example.com"]
+
+
+async def test_a_mail_whose_text_may_have_arrived_at_the_stop_is_unknown_at_once(
+    outbox: Outbox, stopped_at: Callable[[str, float, float], Awaitable[Invited]]
+) -> None:
+    invited = await stopped_at("data", 30, 0.1)
+    assert await outbox.state(invited) is MailState.UNKNOWN
+
+
+async def test_a_server_that_stops_takes_up_no_other_mail(outbox: Outbox, server: MailServer) -> None:
+    server.slow_s["data"] = 0.2
+    invited = [await outbox.invite(f"c{number}@example.com") for number in range(3)]
+    outbox.mailer.wake()
+    await server.at["data"].wait()
+    await outbox.mailer.stop(5)
+    outbox.mailer.wake()
+    await asyncio.sleep(0.3)
+    states = sorted([str(await outbox.state(one)) for one in invited])
+    assert states == ["queued", "queued", "sent"]
+
+
+# Errors of our own, and clocks.
+
+
+@pytest.mark.parametrize("sender", ["a@\n", "\ud800 <a@example.com>"])
+async def test_a_mail_that_cannot_be_written_was_not_sent(outbox: Outbox, server: MailServer, sender: str) -> None:
+    """A sender that no header or dialogue takes: it must not be taken for one that may have arrived."""
+    invited = await outbox.invite()
+    odd = Mailer(outbox.database, LINKS, lambda: outbox.now_ms, parse_server(server.url), sender, outbox.conditions)
+    await odd.send_due()
+    assert await outbox.state(invited) is MailState.QUEUED
+    outbox.now_ms += 60_000
+    await outbox.mailer.send_due()
+    assert await outbox.state(invited) is MailState.SENT
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, 3652 * 86_400_000])
+async def test_a_mail_that_waits_while_the_clock_is_set_back_waits_no_longer(
+    outbox: Outbox, server: MailServer, ahead_ms: int
+) -> None:
+    right_ms = outbox.now_ms
+    server.rcpt_answers = ["450 try again"]
+    outbox.now_ms += ahead_ms
+    refused = await outbox.invite("refused@example.com")
+    await outbox.mailer.send_due()
+    waiting = await outbox.invite("waiting@example.com")
+    outbox.now_ms = right_ms
+    await outbox.mailer.send_due()
+    assert await outbox.state(waiting) is MailState.SENT
+    outbox.now_ms += 61_000
+    await outbox.mailer.send_due()
+    assert await outbox.state(refused) is MailState.SENT
+
+
+async def test_a_mail_left_behind_by_a_clock_that_was_ahead_is_unknown(outbox: Outbox) -> None:
+    invited = await outbox.invite()
+    assert await outbox.database.write(mail.claim(outbox.now_ms)) is not None
+    outbox.now_ms -= 3_600_000
+    await outbox.mailer_of("smtp://127.0.0.1:9").send_due()
+    assert await outbox.state(invited) is MailState.UNKNOWN
 
 
 async def test_who_asked_to_be_left_alone_gets_no_mail(outbox: Outbox, server: MailServer) -> None:
