@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import structlog
 from aiohttp import web
 
+from relay import notices
 from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
-from relay.core.conditions import Change, Conditions
-from relay.core.errors import StartError
+from relay.core.conditions import Conditions
+from relay.core.errors import StartError, StoreError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.core.model import DeliveryState
 from relay.core.wire import Wire
+from relay.delivery.clocks import TrustedClock, uptime_s
 from relay.delivery.engine import Engine
 from relay.delivery.farewell import DeletingGuard, Farewells
 from relay.delivery.guard import Allowed, Guard
+from relay.delivery.jobs import Chore
 from relay.delivery.post import Poster
 from relay.delivery.removal import removal_chore
+from relay.delivery.report import Report
 from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
 from relay.delivery.tls import trusting_context
+from relay.doctor.installation import Installation, as_values, installation_of
+from relay.notices import ConditionLog
 from relay.producers import testimonials
+from relay.producers.testimonials import mail
 from relay.settings import Settings
 from relay.store import subscriptions, workspaces
 from relay.store.database import Database
+from relay.store.installation import keep
+from relay.store.migrate import load_migrations
 from relay.store.secrets import Secrets, load_secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
 from relay.web.api import Api
 from relay.web.body import MAX_BODY_BYTES
+from relay.web.gauges import Counted, count
 from relay.web.metrics import Metrics
 from relay.web.middleware import register
 from relay.web.watchdog import watched_runner
-from relay.web.wiring import CATALOGUE, CLOCK, CONDITIONS, DATABASE, ENGINE, GUARD, METRICS, SECRETS, SETTINGS, Clock
+from relay.web.wiring import (
+    CATALOGUE,
+    CLOCK,
+    CONDITIONS,
+    DATABASE,
+    ENGINE,
+    GUARD,
+    METRICS,
+    REPORT,
+    SECRETS,
+    SETTINGS,
+    TRUSTED_CLOCK,
+    Clock,
+)
 
 APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 """Every API that is served. A new one is a folder, and its name here."""
@@ -50,8 +73,9 @@ FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
 """The keys that the first start makes for the workspace `default`."""
 DEFAULT_WORKSPACE = "default"
 BACKLOG = 1024
-
-log = structlog.get_logger("relay")
+CONDITIONS_S = 5.0
+STOP_COUNT_S = 2.0
+"""How long counting what waits may delay the stop."""
 
 
 def wall_clock() -> int:
@@ -80,11 +104,13 @@ def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings, *, serve: bool) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
+async def open_store(
+    settings: Settings, *, serve: bool, conditions: Conditions | None = None
+) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
     """The database of the settings, and the secrets that open what it keeps. `serve` claims it for this process."""
     _make_folder(settings.data_dir)
     secrets = load_secrets(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data_dir)
-    async with open_sqlite(settings.database_path, serve=serve) as database:
+    async with open_sqlite(settings.database_path, serve=serve, conditions=conditions) as database:
         yield database, secrets
 
 
@@ -97,16 +123,24 @@ def _make_folder(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, clock: Clock = wall_clock, resolver: Resolver | None = None
+    settings: Settings,
+    *,
+    clock: Clock = wall_clock,
+    uptime: Callable[[], float] = uptime_s,
+    monotonic: Callable[[], float] = time.monotonic,
+    resolver: Resolver | None = None,
 ) -> AsyncIterator[Running]:
     """Serve until the block ends: then requests that are under way finish, and everything is closed.
 
+    `uptime` gives seconds that never go back; it tells whether the clock has jumped.
+    `clock` gives Unix milliseconds, `monotonic` the seconds that the log counts its minutes by.
     Raises StartError with one line when it cannot start.
     """
     catalogue = Catalogue.load(settings.sample_events)
-    conditions = Conditions(time.monotonic, _tell)
+    condition_log = ConditionLog(monotonic)
+    conditions = Conditions(monotonic, condition_log.changed)
     async with contextlib.AsyncExitStack() as stack:
-        database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
+        database, secrets = await stack.enter_async_context(open_store(settings, serve=True, conditions=conditions))
         await _check_secrets(database, secrets)
         _allow_many_sockets()
 
@@ -115,12 +149,14 @@ async def running(
         url = settings.public_url or _url_of(listener)
         guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=_own_addresses(listener))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        register(
-            app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS]
-        )
+        documents = openapi.operations(APIS, url, catalogue.types())
+        register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *documents, *testimonials.OPERATIONS])
         app[SETTINGS], app[DATABASE], app[CLOCK], app[SECRETS] = settings, database, clock, secrets
         app[CATALOGUE], app[GUARD], app[CONDITIONS] = catalogue, guard, conditions
+        trusted = TrustedClock(clock, uptime, conditions)
+        app[TRUSTED_CLOCK] = trusted
         wires, trust = wires_of(settings), trusting_context()
+        app[REPORT] = report = Report(clock, monotonic, wires, app[METRICS])
         resolver = Resolver() if resolver is None else resolver
         farewells = Farewells(
             database,
@@ -144,25 +180,61 @@ async def running(
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
+            conditions=conditions,
+            trusted=trusted,
+            report=report,
             chores=[
+                Chore("say-conditions", CONDITIONS_S, condition_log.tell_now_and_then),
                 farewells.chore,
-                removal_chore(database, clock),
+                removal_chore(database, trusted),
                 *testimonials.mount(app, url),
                 *chain.from_iterable(api.mount(app) for api in APIS if api.mount),
             ],
         )
         app[ENGINE] = engine
         engine.on_settled(lambda batch: _count(app[METRICS], batch))
-        stack.push_async_callback(engine.stop)
+        engine.on_fault(lambda where: app[METRICS].faulted(where.value))
+        served = asyncio.Event()
+        stack.push_async_callback(_stop, engine, database, report, condition_log, served)
         runner = watched_runner(app)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         # What waits is taken up first: a request that is answered finds the engine at work.
         await engine.start()
+        await _leave(installation_of(settings, clock(), secrets, [_url_of(listener)], guard.own_addresses), database)
         # Last: they are shown once, and a start that fails shows nothing.
         first_keys = await _ensure_keys(database, settings, clock())
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        notices.started(
+            settings,
+            schema=load_migrations()[-1].number,
+            listens=[_url_of(listener)],
+            public_url=url,
+            event_types=len(catalogue.ids()),
+            waiting=_waiting(await database.read(count())),
+        )
+        served.set()
         yield Running(url, first_keys, database, engine, app)
+
+
+async def _stop(
+    engine: Engine, database: Database, report: Report, condition_log: ConditionLog, served: asyncio.Event
+) -> None:
+    cut_off = await engine.stop()
+    report.tell(at_once=True)
+    condition_log.tell(at_once=True)
+    if served.is_set():
+        waiting = mails = None
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(STOP_COUNT_S):
+                # Written, not read: it stands behind what is still being recorded.
+                waiting = _waiting(await database.write(count()))
+                mails = await database.read(mail.waiting())
+        notices.stopped(cut_off=cut_off, waiting=waiting, mails=mails)
+
+
+def _waiting(counted: Counted) -> notices.Waiting:
+    return notices.Waiting(counted.pending, counted.targets)
 
 
 async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> tuple[str, ...]:
@@ -174,6 +246,15 @@ async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> t
         key = settings.bootstrap_key.get_secret_value()
         await database.write(workspaces.ensure_key(workspace.id, key, frozenset(SCOPES), "bootstrap", now_ms))
     return first_keys
+
+
+async def _leave(installation: Installation, database: Database) -> None:
+    """Leave word for the doctor of how the server was started."""
+    try:
+        await database.write(keep(as_values(installation)))
+    except StoreError as error:
+        # A full disk does not keep a server from delivering what waits.
+        notices.not_kept(error.message)
 
 
 async def _check_secrets(database: Database, secrets: Secrets) -> None:
@@ -215,14 +296,6 @@ def _url_of(listener: socket.socket) -> str:
     if ":" in host:
         host = f"[{host}]"
     return f"http://{host}:{port}"
-
-
-def _tell(change: Change) -> None:
-    condition, detail, lasted_s = change
-    if lasted_s is None:
-        log.error(condition.words, detail=detail, next=condition.advice)
-    else:
-        log.info("%s: over", condition.words, lasted_s=round(lasted_s))
 
 
 def _count(metrics: Metrics, batch: Sequence[Settled]) -> None:

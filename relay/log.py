@@ -6,6 +6,8 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Literal, cast
 
 import structlog
@@ -17,14 +19,23 @@ _HANDLER = "relay"
 _SECRET = re.compile(r"(rp_live_|whk_(?:live_|test_|sandbox_)?|rsk_|whsec_)[A-Za-z0-9+/=_-]{9,}")
 _BARE = re.compile(r"[^\s\"=]+")
 
+VALUE_LIMIT = 500
+"""Characters of one value: whoever is named in a line must not be able to fill the disk with it."""
+TRACE_LIMIT = 20_000
 
-def configure_logging(log_format: Literal["pretty", "json"], level: int = logging.INFO) -> None:
-    """Send every record of that level and above to stderr; calling it again changes the format."""
+
+def configure_logging(
+    log_format: Literal["pretty", "json"], level: int = logging.INFO, clock: Callable[[], int] | None = None
+) -> None:
+    """Send every record of that level and above to stderr; calling it again changes the format.
+
+    `clock` gives the Unix milliseconds that stand in front of a line; without it they are the machine's.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso", utc=True) if clock is None else _stamp(clock),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
@@ -44,6 +55,7 @@ def configure_logging(log_format: Literal["pretty", "json"], level: int = loggin
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _bound,
                 structlog.processors.JSONRenderer() if log_format == "json" else _pretty,
                 _clean,
             ],
@@ -87,6 +99,30 @@ def _is_no_bad_request(record: logging.LogRecord) -> bool:
     # with them. It has answered 400 already, and a lost connection needs no line either.
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, (HttpProcessingError, RequestPayloadError, ConnectionError))
+
+
+def _stamp(clock: Callable[[], int]) -> Processor:
+    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        at = datetime.fromtimestamp(clock() / 1000, UTC)
+        event["timestamp"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return event
+
+    return stamp
+
+
+def _bound(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Make every value a number or a text of limited length. Secrets are masked first: one that is cut is not known
+    for one any more."""
+    return {name: _bounded(name, value) for name, value in event.items()}
+
+
+def _bounded(name: str, value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = mask_secrets(str(value))
+    if name == "exception":  # its end says what happened
+        return text if len(text) <= TRACE_LIMIT else "…" + text[-TRACE_LIMIT:]
+    return text if len(text) <= VALUE_LIMIT else text[:VALUE_LIMIT] + "…"
 
 
 def _pretty(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

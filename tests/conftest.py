@@ -16,8 +16,10 @@ import uvloop
 
 from relay.app import Running, running, wall_clock
 from relay.core.keys import DEFAULT_SCOPES, new_key
+from relay.delivery.clocks import uptime_s
 from relay.settings import load_settings
 from relay.store import workspaces
+from tests.npm import Packages
 from tests.receiver import Receiver
 
 KEY = "rp_live_" + "b" * 32
@@ -40,6 +42,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and with CI=true nothing may be: {report.longrepr}"
     return report
+
+
+async def has(packages: Packages) -> Path:
+    """The folder of the programs of npm packages; skips where they are not installed."""
+    programs = await asyncio.to_thread(packages.installed)
+    if programs is None:
+        pytest.skip(packages.advice)
+    return programs
 
 
 StartRelay = Callable[..., AbstractAsyncContextManager["Relay"]]
@@ -88,7 +98,7 @@ def start_relay(tmp_path: Path) -> StartRelay:
 
     @contextlib.asynccontextmanager
     async def start(clock: Callable[[], int] = wall_clock, **flags: Any) -> AsyncIterator[Relay]:
-        resolver = flags.pop("resolver", None)
+        resolver, uptime = flags.pop("resolver", None), flags.pop("uptime", uptime_s)
         settings = load_settings(
             **{
                 "port": 0,
@@ -100,7 +110,7 @@ def start_relay(tmp_path: Path) -> StartRelay:
             }
         )
         async with (
-            running(settings, clock=clock, resolver=resolver) as server,
+            running(settings, clock=clock, uptime=uptime, resolver=resolver) as server,
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
             yield Relay(server, session)

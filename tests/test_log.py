@@ -12,7 +12,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from relay.log import configure_logging, mask_secrets
+from relay.log import TRACE_LIMIT, VALUE_LIMIT, configure_logging, mask_secrets
 
 LogFormat = Literal["pretty", "json"]
 MALFORMED = (
@@ -163,3 +163,59 @@ async def answer(host: str, port: int, request: bytes) -> bytes:
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("log_format", ["pretty", "json"])
+@pytest.mark.parametrize(
+    "value", ["x" * 1_000_000, "\x1b" * 100_000, ["y" * 1_000_000], {"k": "\u202e" * 100_000}, b"z" * 1_000_000]
+)
+def test_a_value_cannot_fill_the_disk(log_format: LogFormat, value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(log_format)
+    structlog.get_logger().error("e" * 1_000_000, value=value, other=value)
+    logging.getLogger("other").error("%s", value)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() and len(line) < 10 * 3 * VALUE_LIMIT for line in lines)
+
+
+def test_a_secret_that_is_cut_off_is_masked_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+    for filled in range(VALUE_LIMIT - 40, VALUE_LIMIT + 1):
+        structlog.get_logger().info("x", value="." * filled + "whsec_" + "s3cr3tTAIL" * 5)
+    assert "s3cr3t" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("log_format", ["pretty", "json"])
+def test_a_value_cannot_pass_itself_off_as_another_field(
+    log_format: LogFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(log_format)
+    structlog.get_logger().info("x", detail='a" next="delete everything', host="h next=y", empty="")
+    [line] = capsys.readouterr().err.splitlines()
+    if log_format == "json":
+        assert json.loads(line)["detail"] == 'a" next="delete everything'
+    else:
+        assert r'detail="a\" next=\"delete everything" host="h next=y" empty=""' in line
+
+
+def test_a_traceback_keeps_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+
+    def fall(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("x" * 30_000 + " the end")
+        fall(depth - 1)
+
+    try:
+        fall(10)
+    except ValueError:
+        logging.getLogger("other").exception("failed")
+    text = json.loads(capsys.readouterr().err)["exception"]
+    assert text.endswith(" the end")
+    assert len(text) <= TRACE_LIMIT + 1
+
+
+def test_the_time_is_that_of_a_clock_that_was_passed_in(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", clock=lambda: 1_748_854_800_042)
+    structlog.get_logger().info("x")
+    assert json.loads(capsys.readouterr().err)["timestamp"] == "2025-06-02T09:00:00.042Z"

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from relay import __version__
 from relay.cli.command import database_options, run, told_in_one_line
+from relay.cli.doctor import doctor
 from relay.cli.hooks import hooks
 from relay.cli.keys import keys
 from relay.cli.workspaces import workspaces
@@ -33,6 +34,7 @@ def main() -> None:
 
 
 main.add_command(keys)
+main.add_command(doctor)
 main.add_command(hooks)
 main.add_command(workspaces)
 

@@ -14,6 +14,7 @@ class Condition(Enum):
     DISK_FULL = ("disk full", "free some room on the disk of the database; nothing accepted is lost", True)
     READ_ONLY = ("database read-only", "make the database file and its folder writable again", True)
     LOCKED = ("database locked", "close the other program that holds the database", True)
+    UNREADABLE = ("database unreadable", "look at the disk of the database and at what else the log says of it", True)
     MOVED = ("database file gone", "put the file back, or stop the server and restore a backup", True)
     DESCRIPTORS_SHORT = ("descriptors short", "raise the limit of open files (ulimit -n, LimitNOFILE=)", True)
     MEMORY_SHORT = ("memory short", "give this machine more memory, or lower RELAY_DELIVERY_CONCURRENCY", True)
@@ -42,6 +43,11 @@ class Condition(Enum):
         """The next step for the operator."""
         self.not_ready = not_ready
         """Whether `/readyz` says so: events cannot be taken, or nothing can be sent."""
+
+    @property
+    def key(self) -> str:
+        """Its name in logs and metrics."""
+        return self.name.lower()
 
 
 class Change(NamedTuple):

@@ -9,10 +9,17 @@ from base64 import b32encode
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _CROCKFORD for b in _CROCKFORD]
+_LAST_MS = 2**48 - 1
+"""A ULID has 48 bits for its time, which is enough until the year 10889."""
 
 
 def _base32(value: int, pairs: int) -> str:
     return "".join([_PAIRS[value >> shift & 1023] for shift in range((pairs - 1) * 10, -1, -10)])
+
+
+def _time_of_ulid(at_ms: int) -> int:
+    """The nearest time that a ULID can hold. Cut off to its bits, one before 1970 would be one yet to come."""
+    return min(max(at_ms, 0), _LAST_MS)
 
 
 class UlidClock:
@@ -29,6 +36,7 @@ class UlidClock:
         self._random = 0
 
     def next(self, now_ms: int) -> str:
+        now_ms = _time_of_ulid(now_ms)
         with self._lock:
             if now_ms > self._at_ms:
                 self._at_ms = now_ms
@@ -54,5 +62,8 @@ def prefixed(prefix: str, length: int = 16) -> str:
 
 
 def ulid_floor(at_ms: int) -> str:
-    """The smallest ULID of that millisecond: every ULID made before it sorts below."""
-    return _base32(at_ms, 5) + "0" * 16
+    """The smallest ULID of that millisecond: every ULID made before it sorts below.
+
+    Any whole number is a time here: none sorts below that of one before 1970.
+    """
+    return _base32(_time_of_ulid(at_ms), 5) + "0" * 16

@@ -37,3 +37,7 @@ class Wire:
     retry: RetryPolicy
     personal_types: frozenset[str] = frozenset()
     """The event types whose body differs from subscription to subscription; any other is made once and shared."""
+    when_off: str = "subscribe it anew"
+    """For the log: how a subscription that was switched off gets events again; `{subscription}` stands for its id."""
+    when_dead: str = "POST /v1/deliveries/{delivery}/retry"
+    """For the log: how what died is sent again; `{delivery}` and `{subscription}` stand for the ids."""

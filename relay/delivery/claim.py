@@ -24,6 +24,9 @@ class Found(NamedTuple):
     subscription: Subscription | None
     claimed: list[Claimed]
     due_at_ms: int | None
+    ended: int = 0
+    """How many died instead, because the subscription gets nothing more."""
+    ended_why: DeadReason = DeadReason.UNSUBSCRIBED
 
 
 @work
@@ -39,11 +42,10 @@ def claim(wanted: Sequence[Wanted], now_ms: int) -> Steps[list[Found]]:
         reason = _end_of(subscription)
         if subscription is None or reason is not None:
             due_before = now_ms if reason is DeadReason.PAUSED else deliveries.NEVER_MS
-            ended = yield from deliveries.bury(
-                want.subscription_id, reason or DeadReason.UNSUBSCRIBED, now_ms, due_before
-            )
+            why = reason or DeadReason.UNSUBSCRIBED
+            ended = yield from deliveries.bury(want.subscription_id, why, now_ms, due_before)
             later = yield from deliveries.next_due_at_ms(want.subscription_id, now_ms)
-            found.append(Found(subscription, [], 0 if ended == deliveries.BURY_PAGE else later))
+            found.append(Found(subscription, [], 0 if ended == deliveries.BURY_PAGE else later, ended, why))
             continue
         # Those that are held are still due in the database, and among the first: ask for as many more.
         limit = want.limit + len(want.held)

@@ -6,6 +6,7 @@ command line; the server looks for it. A platform that unsubscribes or answers 4
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +16,11 @@ import structlog
 from relay.core.errors import NotSent, TargetError
 from relay.core.model import DeadReason, DeliveryState, SignedRequest
 from relay.core.retry import RetryPolicy, judge
+from relay.delivery.clocks import StepBack
 from relay.delivery.guard import Guard
 from relay.delivery.jobs import Chore
 from relay.delivery.post import Poster
+from relay.delivery.report import host_of, reason_of
 from relay.delivery.target import Target, parse_target
 from relay.store import farewells
 from relay.store.database import Database
@@ -59,21 +62,34 @@ class Farewells:
         self._sender = sender
         self._policy = policy
         self._timeout_s = timeout_s
-        self.chore = Chore("say-farewell", LOOK_S, self.say_due)
+        self._step_back = StepBack(clock)
+        self._stopping = False
+        self.chore = Chore("say-farewell", LOOK_S, self.say_due, stop=self.stop)
 
     async def say_due(self) -> None:
         """One after the other: nobody waits for it."""
+        if by_ms := self._step_back.look():
+            await self._database.write(farewells.set_back(self._clock(), by_ms))
         if not await self._database.read(farewells.any_due(self._clock())):
             return
         waits_s = self._policy.schedule_s
-        while (claimed := await self._database.write(farewells.claim(self._clock(), waits_s))) is not None:
+        while not self._stopping:
+            claimed = await self._database.write(farewells.claim(self._clock(), waits_s))
+            if claimed is None:
+                return
             try:
                 await self._say(claimed)
-            except NotSent:
-                # Nobody was asked, so no try is used up; the others would not be sent either.
-                until_ms = self._clock() + PUT_BACK_MS
-                await self._database.write(farewells.put_back(claimed.target_url, until_ms))
-                return
+            except (NotSent, asyncio.CancelledError) as error:
+                # For a reason of our own, be it that the server stops: it was no try.
+                pause_ms = PUT_BACK_MS if isinstance(error, NotSent) else 0
+                await self._database.write(farewells.put_back(claimed.target_url, self._clock() + pause_ms))
+                if isinstance(error, NotSent):
+                    return  # the others would not be sent either
+                raise
+
+    async def stop(self, grace_s: float) -> None:
+        """Say no other; the one that is being said has the grace to end."""
+        self._stopping = True
 
     async def close(self) -> None:
         await self._sender.close()
@@ -91,8 +107,8 @@ class Farewells:
         if verdict.state is DeliveryState.DEAD and verdict.dead_reason is not DeadReason.GONE:
             log.warning(
                 "Zapier could not be told that a hook has ended",
+                host=host_of(farewell.target_url),
                 subscription_id=farewell.subscription_id,
-                reason=verdict.dead_reason,
-                status=outcome.status,
-                error=outcome.error_code,
+                reason=reason_of(outcome),
+                next="turn its Zap off there",
             )

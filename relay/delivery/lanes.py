@@ -10,12 +10,15 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 from relay.core.model import Claimed
 from relay.delivery.pace import Pace
 from relay.delivery.slots import Standing
 
 NEVER_MS = 2**62
+SPARE_TIMERS = 64
+"""How many timers nobody waits for any more are not worth taking out."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +38,9 @@ class Lane:
     due_at_ms: int = 0
     """When the database may have something due that is not held."""
     not_before_ms: int = 0
-    """A target that failed is left alone until then."""
+    """A target that failed, or that we cannot send to for a reason of our own, is left alone until then."""
+    hindered: int = 0
+    """How many times in a row nothing could be sent to it, for a reason of our own."""
     failures: int = 0
     """Failed requests in a row; from the first on, the target is asked one request at a time."""
     counted: bool = False
@@ -77,6 +82,14 @@ class Lane:
         self.waiting.clear()
         self.due_at_ms = 0
 
+    def set_back(self, by_ms: int) -> None:
+        """The wall clock was set back: what was put off is put off by its time."""
+        if self.due_at_ms < NEVER_MS:
+            self.due_at_ms -= by_ms
+        self.not_before_ms -= by_ms
+        if self.pace:
+            self.pace.set_back(by_ms)
+
     def is_idle(self) -> bool:
         return not self.held and not self.claiming and self.due_at_ms == NEVER_MS
 
@@ -115,15 +128,30 @@ class Turns:
 
 
 class Timers:
-    """When to look at which lane again: at most one live time for each lane, the earliest it was given."""
+    """When to look at which lane again: at most one live time for each lane, the earliest it was given.
+
+    A time that an earlier one has replaced stays in the heap until its turn comes, or until such times are the greater
+    part of it: then all of them are taken out at once, which costs less than to look for each.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, str, Lane]] = []
+        self._heap: list[tuple[int, int, Lane]] = []
+        self._live = 0
+        self._number = count()
+        """Orders what falls due together: lanes themselves have no order."""
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def at(self, lane: Lane, at_ms: int) -> None:
-        if at_ms < lane.timer_at_ms:
-            lane.timer_at_ms = at_ms
-            heapq.heappush(self._heap, (at_ms, lane.subscription_id, lane))
+        if at_ms >= lane.timer_at_ms:
+            return
+        if lane.timer_at_ms == NEVER_MS:
+            self._live += 1
+        lane.timer_at_ms = at_ms
+        heapq.heappush(self._heap, (at_ms, next(self._number), lane))
+        if len(self._heap) > 2 * self._live + SPARE_TIMERS:
+            self._take_out_the_replaced()
 
     def next_at_ms(self) -> int:
         return self._heap[0][0] if self._heap else NEVER_MS
@@ -135,5 +163,26 @@ class Timers:
             at_ms, _, lane = heapq.heappop(self._heap)
             if lane.timer_at_ms == at_ms:  # else it was given an earlier time since, and has been looked at
                 lane.timer_at_ms = NEVER_MS
+                self._live -= 1
                 due.append(lane)
         return due
+
+    def forget(self, lane: Lane) -> None:
+        """Nobody waits for a lane any more."""
+        if lane.timer_at_ms < NEVER_MS:
+            lane.timer_at_ms = NEVER_MS
+            self._live -= 1
+
+    def clear(self) -> None:
+        """Nobody waits for any lane any more."""
+        for lane in self._waiting():
+            lane.timer_at_ms = NEVER_MS
+        self._heap.clear()
+        self._live = 0
+
+    def _take_out_the_replaced(self) -> None:
+        self._heap = [(lane.timer_at_ms, next(self._number), lane) for lane in self._waiting()]
+        heapq.heapify(self._heap)
+
+    def _waiting(self) -> list[Lane]:
+        return list(dict.fromkeys(lane for at_ms, _, lane in self._heap if lane.timer_at_ms == at_ms))

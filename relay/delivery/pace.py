@@ -31,6 +31,10 @@ class Pace:
         """A request leaves now."""
         self._next_at_ms = max(self._next_at_ms, now_ms) + self._interval_ms
 
+    def set_back(self, by_ms: int) -> None:
+        """The clock that the times here are of was set back."""
+        self._next_at_ms -= by_ms
+
 
 def pace_of(target_url: str) -> Pace | None:
     """The pace of a target on a known platform, else None."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from relay.core.model import Claimed, Subscription
 from relay.core.retry import RetryPolicy, probe_after_ms
 from relay.delivery.claim import Found, Wanted
+from relay.delivery.clocks import LEAST_STEP_MS
 from relay.delivery.lanes import NEVER_MS, Lane, Timers, Turns
 from relay.delivery.pace import pace_of
 from relay.delivery.settle import Settled
@@ -24,7 +25,9 @@ PAGE = 64
 HELD_LIMIT = 2_000
 """How many claimed deliveries may wait in memory in all."""
 LANES_PER_CLAIM = 64
-PUT_BACK_MS = 1_000
+HINDERED_MS = 1_000
+"""How long a lane is left alone that nothing could be sent of, for a reason of our own: twice as long each time."""
+HINDERED_LIMIT_MS = 60_000
 PROVEN_LIMIT = 50_000
 """How many targets are remembered to be answering while nothing waits for them."""
 SLEEP_LIMIT_S = 1.0
@@ -34,11 +37,12 @@ SLEEP_LIMIT_S = 1.0
 class Schedule:
     """The lanes of everything that waits, and the order in which they are served."""
 
-    def __init__(self, concurrency: int, clock: Callable[[], int]) -> None:
-        """`clock` gives Unix milliseconds and may step back."""
+    def __init__(self, concurrency: int, clock: Callable[[], int], monotonic: Callable[[], float]) -> None:
+        """`clock` gives Unix milliseconds and may be set forth and back, `monotonic` seconds that never go back."""
         self._clock = clock
-        self._wall_ms = 0
-        self._ahead_ms = 0
+        self._monotonic = monotonic
+        self._newest_ms = 0
+        self._begin_time()
         self._lane_limit = max(1, min(IN_FLIGHT, concurrency // 4))
         self._lanes: dict[str, Lane] = {}
         self._hungry = Turns()
@@ -49,14 +53,33 @@ class Schedule:
         self._slots = Slots(concurrency)
         self._proven: OrderedDict[str, None] = OrderedDict()
 
+    def _begin_time(self) -> None:
+        self._began_at_ms = self._newest_ms = self._clock()
+        self._began_at_s = self._monotonic()
+
     def now(self) -> int:
-        """The engine's time. When the wall clock steps back it goes on from where it was: what was due stays due, and
-        what falls due in a minute does so in a minute."""
-        wall_ms = self._clock()
-        if wall_ms < self._wall_ms:
-            self._ahead_ms += self._wall_ms - wall_ms
-        self._wall_ms = wall_ms
-        return wall_ms + self._ahead_ms
+        """The engine's time: the wall clock's, but never behind what has passed. When the wall clock is set back it
+        goes on from where it was, so that what falls due in a minute does so in a minute, until `set_back`."""
+        now_ms = self._clock()
+        passed_ms = self._began_at_ms + int((self._monotonic() - self._began_at_s) * 1000)
+        if passed_ms - now_ms >= LEAST_STEP_MS:
+            now_ms = passed_ms
+        if now_ms > self._newest_ms:
+            self._newest_ms = now_ms
+        return now_ms
+
+    def behind_ms(self) -> int:
+        """By how much the wall clock is behind the newest time that was the engine's; 0 unless it was set back."""
+        by_ms = self._newest_ms - self._clock()
+        return by_ms if by_ms >= LEAST_STEP_MS else 0
+
+    def set_back(self, by_ms: int) -> None:
+        """From now on the engine's time is the wall clock's again. What waits here is put off by its time."""
+        self._begin_time()
+        self._timers.clear()
+        for lane in list(self._lanes.values()):
+            lane.set_back(by_ms)
+            self._consider(lane)
 
     # What becomes known.
 
@@ -107,8 +130,13 @@ class Schedule:
         if lane is not None:
             self._let_go(lane)
             lane.failures = 0
+            lane.hindered = 0
             lane.not_before_ms = 0
         self.due(subscription_id, 0)
+
+    def lane_of(self, subscription_id: str) -> Lane | None:
+        """The lane of a subscription that something waits for."""
+        return self._lanes.get(subscription_id)
 
     @property
     def workspaces(self) -> set[str]:
@@ -145,6 +173,8 @@ class Schedule:
             lane = self._hungry.take(lambda lane: self._waiting.room(lane.workspace_id, lane.standing) > 0)
             if lane is None:
                 break
+            if self._lanes.get(lane.subscription_id) is not lane:
+                continue  # it was let go while it had a turn of an earlier standing; another may have taken its place
             if lane.claiming or lane.not_before_ms > self.now():
                 continue
             room = self._waiting.room(lane.workspace_id, lane.standing)
@@ -219,11 +249,20 @@ class Schedule:
         self._slots.release(claimed.id, lane.workspace_id, slots_for(claimed.body_chars))
         lane.under_way -= 1
 
-    def put_back(self, lane: Lane, claimed: Claimed) -> None:
-        """Nothing came of it: it is claimed again after a while."""
+    def put_back(self, lane: Lane, claimed: Claimed, at_ms: int) -> None:
+        """Nothing came of it: it is claimed again then."""
         lane.held.discard(claimed.id)
-        lane.due_at_ms = min(lane.due_at_ms, self.now() + PUT_BACK_MS)
+        lane.due_at_ms = min(lane.due_at_ms, at_ms)
         self._consider(lane)
+
+    def hindered(self, lane: Lane, claimed: Claimed) -> None:
+        """Nothing can be sent of this lane, for a reason of our own: it is left alone for a while."""
+        now_ms = self.now()
+        if lane.not_before_ms <= now_ms:  # else this was under way together with one that met the same
+            lane.not_before_ms = now_ms + min(HINDERED_MS * 2**lane.hindered, HINDERED_LIMIT_MS)
+            lane.hindered = min(lane.hindered + 1, 20)
+        self._let_go(lane)
+        self.put_back(lane, claimed, lane.not_before_ms)
 
     def succeeded(self, lane: Lane) -> bool:
         """The target answered well; whether that ends a row of failures, or was not known of it yet."""
@@ -297,8 +336,8 @@ class Schedule:
             if rested_at_ms > now_ms:
                 self._timers.at(lane, rested_at_ms)
             elif self._lanes.get(lane.subscription_id) is lane:
-                # Only itself: a timer may come back to a lane that was let go, when another has taken its place.
                 del self._lanes[lane.subscription_id]
+                self._timers.forget(lane)
 
     def _let_go(self, lane: Lane) -> None:
         self._waiting.release(lane.workspace_id, lane.counted_as, len(lane.waiting))

@@ -65,6 +65,14 @@ def statement(name: str, /, **parameters: Any) -> Statement:
     return Statement(name, parameters)
 
 
+class Sizes(NamedTuple):
+    """Bytes on the disk."""
+
+    database: int
+    wal: int
+    """What is committed and not yet in the database file."""
+
+
 class Database(Protocol):
     """One embedded file or one server; which is the business of `relay.store` alone."""
 
@@ -77,6 +85,9 @@ class Database(Protocol):
     @property
     def is_writable(self) -> bool:
         """Whether writes were not refused of late, for want of room or of permission."""
+
+    def sizes(self) -> Sizes:
+        """How large it is."""
 
     async def close(self) -> None:
         """Finish what is waiting and let go of the database."""

@@ -70,6 +70,20 @@ def pull_in(now_ms: int, latest_ms: int) -> Steps[None]:
     yield statement("delivery_pull_in", now=now_ms, latest=latest_ms)
 
 
+@work
+def set_back(now_ms: int, by_ms: int, attempted_after_ms: int) -> Steps[None]:
+    """The clock was set back by so much, to `now_ms`. What was due stays due, and what was put off by an attempt after
+    `attempted_after_ms`, which by the clock that now holds is still to come, is put off by its time. What was put off
+    earlier was so by a clock that agreed with this one."""
+    yield statement("delivery_set_back", now=now_ms, was=now_ms + by_ms, by=by_ms, attempted_after=attempted_after_ms)
+
+
+@work
+def put_off(workspace_id: str, delivery_id: str, until_ms: int) -> Steps[None]:
+    """Leave a pending delivery alone until then, without an attempt."""
+    yield statement("delivery_put_off", workspace_id=workspace_id, id=delivery_id, until=until_ms)
+
+
 class Waiting(NamedTuple):
     """A subscription that deliveries wait for: when the first of them falls due, and how its target has been doing."""
 
@@ -97,6 +111,14 @@ def waiting() -> Steps[list[Waiting]]:
 
 
 @work
+def pending() -> Steps[int]:
+    """How many deliveries wait. It reads an index from end to end: for who asks seldom."""
+    rows = yield statement("delivery_count_pending")
+    count: int = rows[0]["pending"]
+    return count
+
+
+@work
 def due(subscription_id: str, now_ms: int, limit: int) -> Steps[Sequence[Row]]:
     """The deliveries of a subscription that are due, the longest waiting first, with their bodies."""
     return (
@@ -115,8 +137,8 @@ def next_due_at_ms(subscription_id: str, now_ms: int) -> Steps[int | None]:
 
 
 @work
-def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) -> Steps[None]:
-    """Record an attempt and what follows from it for its delivery."""
+def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) -> Steps[bool]:
+    """Record an attempt and what follows from it for its delivery; False when that had ended meanwhile."""
     yield Statement(
         "attempt_add",
         {
@@ -144,6 +166,7 @@ def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) ->
     settled = yield Statement("delivery_settle", row)
     if not settled:
         yield Statement("delivery_noted", row)
+    return bool(settled)
 
 
 @work
@@ -180,12 +203,6 @@ def newest(workspace_id: str, api: str, limit: int) -> Steps[list[Delivery]]:
     """The newest deliveries to subscriptions of an API, removed ones included."""
     rows = yield statement("delivery_newest", workspace_id=workspace_id, api=api, n=limit)
     return [from_row(row) for row in rows]
-
-
-@work
-def reclaim(now_ms: int) -> Steps[None]:
-    """Let go of leases that ran out."""
-    yield statement("delivery_reclaim", now=now_ms)
 
 
 @work

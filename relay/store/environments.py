@@ -36,10 +36,10 @@ def swept() -> Steps[list[tuple[str, int]]]:
 
 @work
 def sweep(workspace_id: str, before_ms: int, now_ms: int) -> Steps[bool]:
-    """Take away a page of what is older than that; whether there is more. What is removed is no longer pending, so
-    its events go too."""
+    """Take away a page of what is older than `before_ms`; whether there is more. What is removed is no longer pending,
+    so its events go too."""
     rows = yield statement("environment_old_subscriptions", workspace_id=workspace_id, before=before_ms, n=SWEEP_PAGE)
     for row in rows:
         yield from subscriptions.remove(workspace_id, row["id"], row["api"], now_ms)
-    gone = yield from events.expire(workspace_id, before_ms, SWEEP_PAGE)
+    gone = yield from events.expire(workspace_id, before_ms, now_ms, SWEEP_PAGE)
     return len(rows) == SWEEP_PAGE or gone == SWEEP_PAGE

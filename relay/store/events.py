@@ -6,6 +6,9 @@ from relay.core.ids import ulid_floor
 from relay.core.model import Event
 from relay.store.database import Row, Statement, Steps, statement, work
 
+AHEAD_MS = 86_400_000
+"""An id of that much later than now is one that was made while the clock was ahead, or after that."""
+
 
 def from_row(row: Row) -> Event:
     return Event(
@@ -53,12 +56,22 @@ def body(event_id: str, number: int) -> Steps[str]:
 
 
 @work
-def expire(workspace_id: str, before_ms: int, limit: int) -> Steps[int]:
-    """Delete up to `limit` events older than that with all that hangs on them; how many there were.
+def expire(workspace_id: str, before_ms: int, now_ms: int, limit: int) -> Steps[int]:
+    """Delete up to `limit` events older than `before_ms` with all that hangs on them; how many there were.
 
     What is still pending is kept, however old.
     """
     rows = yield statement("event_expire", workspace_id=workspace_id, before_id=ulid_floor(before_ms), n=limit)
+    if len(rows) < limit:
+        # While a clock is ahead, and until the next start, ids hold its time: of such events their own time decides.
+        ahead = yield statement(
+            "event_expire_ahead",
+            workspace_id=workspace_id,
+            ahead_id=ulid_floor(now_ms + AHEAD_MS),
+            before=before_ms,
+            n=limit - len(rows),
+        )
+        rows = [*rows, *ahead]
     return (yield from _forget([row["id"] for row in rows]))
 
 

@@ -68,6 +68,12 @@ def put_back(target_url: str, until_ms: int) -> Steps[None]:
 
 
 @work
+def set_back(now_ms: int, by_ms: int) -> Steps[None]:
+    """The clock was set back by so much, to `now_ms`: what waits for a time of before waits no longer than it did."""
+    yield statement("farewell_set_back", now=now_ms, was=now_ms + by_ms, by=by_ms)
+
+
+@work
 def done(target_url: str) -> Steps[None]:
     """It was said, or never can be."""
     yield statement("farewell_done", target_url=target_url)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import aiosqlite
 
+from relay.core.conditions import Condition, Conditions
 from relay.core.errors import (
     StartError,
     StoreBusy,
@@ -29,7 +30,7 @@ from relay.core.errors import (
     StoreFull,
     StoreReadOnly,
 )
-from relay.store.database import Statement, T, Work, load_statements
+from relay.store.database import Sizes, Statement, T, Work, load_statements
 from relay.store.failpoint import failpoint
 from relay.store.migrate import Migration, load_migrations, migrate
 
@@ -53,8 +54,10 @@ class _Waiting(NamedTuple):
 class SqliteDatabase:
     """A database file. Use `open_sqlite`, which also closes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, conditions: Conditions) -> None:
+        """`conditions` are told what keeps the file from being written, and when that is over."""
         self.path = path
+        self._conditions = conditions
         self._statements = {name: dialect(text) for name, text in load_statements().items()}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -71,6 +74,10 @@ class SqliteDatabase:
     def is_writable(self) -> bool:
         """False for a while after the disk was full or could not be written."""
         return time.monotonic() - self._refused_at_s >= REFUSED_S
+
+    def sizes(self) -> Sizes:
+        """Of the file and of its write-ahead log; 0 for one that is not there."""
+        return Sizes(_size(self.path), _size(self.path.with_name(self.path.name + "-wal")))
 
     async def start(self) -> None:
         await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
@@ -154,16 +161,25 @@ class SqliteDatabase:
 
     def _run_group(self, group: list[_Waiting]) -> list[Any]:
         try:
-            with _transaction(self._writer):
+            with self._transaction():
                 return [self._run(waiting.work) for waiting in group]
         except Exception as error:
             if len(group) == 1:
                 return [self._refusal(error)]
         try:
-            with _transaction(self._writer):
+            with self._transaction():
                 return [self._run_apart(waiting.work) for waiting in group]
         except Exception as error:
             return [self._refusal(error)] * len(group)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _transaction(self._writer):
+            yield
+        self._conditions.end(Condition.LOCKED)
+        if self.is_writable:
+            self._conditions.end(Condition.DISK_FULL)
+            self._conditions.end(Condition.READ_ONLY)
 
     def _run_apart(self, work: Work[Any]) -> Any:
         execute = self._writer.execute
@@ -203,12 +219,15 @@ class SqliteDatabase:
             return StoreError(str(error))
         match code & 0xFF:  # the low byte is the kind, the rest says more about it
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                self._conditions.begin(Condition.LOCKED, str(error))
                 return StoreBusy()
             case sqlite3.SQLITE_FULL:
                 self._refused_at_s = time.monotonic()
+                self._conditions.begin(Condition.DISK_FULL, str(error))
                 return StoreFull()
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
                 self._refused_at_s = time.monotonic()
+                self._conditions.begin(Condition.READ_ONLY, str(error))
                 return StoreReadOnly()
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 damage = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")
@@ -248,6 +267,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def dialect(text: str) -> str:
     """A statement as SQLite takes it."""
     return text.replace("/* without rowid */", "WITHOUT ROWID")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -335,7 +361,9 @@ def owned(path: Path) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabase]:
+async def open_sqlite(
+    path: Path, *, serve: bool, conditions: Conditions | None = None
+) -> AsyncIterator[SqliteDatabase]:
     """Open a database file, bring its schema up to date, and close it at the end.
 
     `serve` claims the file for this process: only one may send its deliveries. Without it (the command line beside a
@@ -343,7 +371,7 @@ async def open_sqlite(path: Path, *, serve: bool) -> AsyncIterator[SqliteDatabas
     """
     path = path.absolute()  # noqa: ASYNC240 - reads no file
     with owned(path) if serve else contextlib.nullcontext():
-        database = SqliteDatabase(path)
+        database = SqliteDatabase(path, conditions or Conditions(time.monotonic, lambda _: None))
         try:
             await database.start()
             yield database

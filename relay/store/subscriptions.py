@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from typing import NamedTuple
 
 from relay.core.model import DeadReason, Subscription, SubscriptionState
 from relay.store import deliveries
@@ -103,17 +104,17 @@ def to_send(subscription_id: str) -> Steps[Subscription | None]:
 
 
 @work
-def remove(workspace_id: str, subscription_id: str, api: str, now_ms: int) -> Steps[bool]:
-    """Unsubscribe. False when the workspace has no such subscription of that API.
+def remove(workspace_id: str, subscription_id: str, api: str, now_ms: int) -> Steps[Removed | None]:
+    """Unsubscribe. None when the workspace has no such subscription of that API.
 
     What is pending ends dead (`unsubscribed`): a first page of it now, the rest by the engine, which sends none of it.
     """
     rows = yield statement("subscription_remove", id=subscription_id, workspace_id=workspace_id, api=api, now=now_ms)
     if not rows:
-        return False
+        return None
     yield from changed(workspace_id)
-    yield from deliveries.bury(subscription_id, DeadReason.UNSUBSCRIBED, now_ms)
-    return True
+    died = yield from deliveries.bury(subscription_id, DeadReason.UNSUBSCRIBED, now_ms)
+    return Removed(from_row(rows[0]), died)
 
 
 @work
@@ -133,20 +134,46 @@ def failed(subscription_id: str, now_ms: int) -> Steps[Subscription | None]:
 
 
 @work
-def answers(subscription_id: str, now_ms: int) -> Steps[None]:
-    """The target answers well: nothing is failing any more."""
+def answers(subscription_id: str, now_ms: int) -> Steps[Subscription | None]:
+    """The target answers well: nothing is failing any more. The subscription as it was before."""
+    before = yield from to_send(subscription_id)
     yield statement("subscription_answers", id=subscription_id, now=now_ms)
+    return before
 
 
 @work
-def switch_off(subscription_id: str, state: SubscriptionState, reason: str, now_ms: int) -> Steps[None]:
-    """Pause or disable. What is pending is ended by the engine when it looks there next."""
+def switch_off(subscription_id: str, state: SubscriptionState, reason: str, now_ms: int) -> Steps[bool]:
+    """Pause or disable; False when it was already. What is pending is ended by the engine when it looks there next."""
     if state is SubscriptionState.PAUSED:
         rows = yield statement("subscription_pause", id=subscription_id, now=now_ms)
     else:
         rows = yield statement("subscription_disable", id=subscription_id, reason=reason, now=now_ms)
     if rows:
         yield from changed(rows[0]["workspace_id"])
+    return bool(rows)
+
+
+class Standing(NamedTuple):
+    """How many subscriptions an API has in each state."""
+
+    api: str
+    active: int
+    paused: int
+    disabled: int
+
+
+@work
+def standings() -> Steps[list[Standing]]:
+    """Every API's subscriptions by state, those that were removed left out."""
+    rows = yield statement("subscription_standings")
+    return [Standing(row["api"], row["active"], row["paused"], row["disabled"]) for row in rows]
+
+
+class Removed(NamedTuple):
+    """A subscription that was removed, and how many deliveries died with it at once."""
+
+    subscription: Subscription
+    died: int
 
 
 @work

@@ -6,21 +6,23 @@ import asyncio
 from typing import Literal
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from relay import __version__
 from relay.core.errors import StoreError
 from relay.store import workspaces
 from relay.web.body import json_response
 from relay.web.operation import PUBLIC, Operation
-from relay.web.wiring import DATABASE, ENGINE, METRICS
+from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, GAUGES, METRICS
 
 _READ_TIMEOUT_S = 2.0
 
 
 class Health(BaseModel):
+    """The server answers."""
+
     status: Literal["healthy"]
-    version: str
+    version: str = Field(examples=[__version__])
 
 
 class Readiness(BaseModel):
@@ -34,7 +36,7 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """`readyz`: 200 when events can be taken and are being delivered, else 503 with what is amiss."""
+    """`readyz`: 200 when events can be taken and are being delivered, else 503; both with what is amiss."""
     reasons = []
     try:
         async with asyncio.timeout(_READ_TIMEOUT_S):
@@ -47,8 +49,12 @@ async def readyz(request: web.Request) -> web.Response:
         reasons.append("the database cannot be written")
     if not request.app[ENGINE].running:
         reasons.append("deliveries are not being sent")
+    amiss = request.app[CONDITIONS].current
+    reasons += [condition.words for condition in amiss if condition.not_ready]
     if reasons:
         return json_response({"status": "not ready", "reasons": reasons}, 503)
+    if amiss:
+        return json_response({"status": "ready", "reasons": [condition.words for condition in amiss]})
     return json_response({"status": "ready"})
 
 
@@ -56,11 +62,20 @@ async def metrics(request: web.Request) -> web.Response:
     """`metrics`: Prometheus' text format."""
     numbers = request.app[METRICS]
     numbers.under_way(request.app[ENGINE].under_way)
+    await request.app[GAUGES].refresh()
     return web.Response(body=numbers.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 HEALTHZ = Operation(
-    "GET", "/v1/healthz", "healthz", "Liveness check", healthz, PUBLIC, answers={200: Health}, tag="Health"
+    "GET",
+    "/v1/healthz",
+    "healthz",
+    "Liveness check",
+    healthz,
+    PUBLIC,
+    answers={200: Health},
+    tag="Health",
+    description="Says that the process answers, not that it can work: `/readyz` says that.",
 )
 """Part of the Webhook Relay contract, which lists it among its operations."""
 OPERATIONS = (

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+# A second line for each counter, with the time it was made: nobody asks for those.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _DURATIONS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -22,7 +33,12 @@ class Metrics:
             buckets=_DURATIONS_S,
             registry=self.registry,
         )
-        self._events = Counter("relay_events_published", "Events accepted.", registry=self.registry)
+        self._events = Counter(
+            "relay_events_published",
+            "Events published by this process, by the API or producer that did.",
+            ("by",),
+            registry=self.registry,
+        )
         self._deliveries = Counter(
             "relay_delivery_attempts",
             "Attempts by outcome: success, retry or dead.",
@@ -36,9 +52,24 @@ class Metrics:
             buckets=_DURATIONS_S,
             registry=self.registry,
         )
+        self._died = Counter(
+            "relay_deliveries_died", "Deliveries given up, by reason.", ("api", "reason"), registry=self.registry
+        )
+        self._chore_runs = Counter("relay_chore_runs", "Runs of a chore.", ("chore",), registry=self.registry)
+        self._chore_failures = Counter(
+            "relay_chore_failures", "Runs of a chore that failed.", ("chore",), registry=self.registry
+        )
         self._under_way = Gauge("relay_deliveries_under_way", "Requests on the wire.", registry=self.registry)
+        self._faults = Counter(
+            "relay_faults",
+            "Errors of Relay's own while it delivers, by what it was at: claiming, sending, recording or telling.",
+            ("at",),
+            registry=self.registry,
+        )
         self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._delivery_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._event_children: dict[str, Counter] = {}
+        ProcessCollector(registry=self.registry)
 
     def answered(self, api: str, operation: str, status: int, seconds: float) -> None:
         """An HTTP request got its answer. `operation` is an operation id, never a path: paths have no bound."""
@@ -50,9 +81,21 @@ class Metrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def published(self, count: int = 1) -> None:
-        """So many events were accepted."""
-        self._events.inc(count)
+    def published(self, by: str, events: int) -> None:
+        """So many events are committed; `by` is an API or a producer."""
+        child = self._event_children.get(by)
+        if child is None:
+            child = self._event_children[by] = self._events.labels(by)
+        child.inc(events)
+
+    def died(self, api: str, reason: str, deliveries: int) -> None:
+        """So many deliveries were given up."""
+        self._died.labels(api, reason).inc(deliveries)
+
+    def chore_ran(self, chore: str, *, failed: bool) -> None:
+        """A chore has run. Its failures are there from the first run on, so that their rate can be watched."""
+        self._chore_runs.labels(chore).inc()
+        self._chore_failures.labels(chore).inc(1 if failed else 0)
 
     def attempted(self, api: str, outcome: str, latency_ms: int | None) -> None:
         """A delivery was tried; `outcome` is success, retry or dead."""
@@ -68,6 +111,10 @@ class Metrics:
     def under_way(self, count: int) -> None:
         """So many requests to receivers are on the wire now."""
         self._under_way.set(count)
+
+    def faulted(self, at: str) -> None:
+        """An error of Relay's own happened while it delivered; `at` is claiming, sending, recording or telling."""
+        self._faults.labels(at).inc()
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

@@ -15,10 +15,11 @@ from relay.store import workspaces
 from relay.web import auth, pages
 from relay.web.api import Api, Problem
 from relay.web.body import json_response
+from relay.web.gauges import Gauges
 from relay.web.metrics import Metrics
 from relay.web.operation import PUBLIC, Operation
 from relay.web.problems import UNEXPECTED, problem_of
-from relay.web.wiring import APIS, CLOCK, DATABASE, METRICS
+from relay.web.wiring import APIS, CLOCK, CONDITIONS, DATABASE, GAUGES, METRICS
 
 _log = structlog.get_logger("relay.web")
 
@@ -49,6 +50,10 @@ def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation]
     apis = tuple(apis)
     app[APIS] = apis
     app[METRICS] = Metrics()
+    names = [api.name for api in apis]
+    app[GAUGES] = Gauges(
+        app[METRICS].registry, lambda: app[DATABASE], lambda: app[CLOCK](), lambda: app.get(CONDITIONS), names
+    )
     app[auth.KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
     routes: dict[web.AbstractRoute, _Route] = {}
     operation_ids: set[str] = set()
@@ -121,7 +126,10 @@ def _refusal(request: web.Request, error: Exception, route: _Route | None, apis:
     problem = problem_of(error)
     if problem is None:
         # The path and the query may hold credentials, the body anything: the name of the operation must do.
-        _log.error("request_failed", operation=route.operation.operation_id if route else None, exc_info=error)
+        name = route.operation.operation_id if route else None
+        _log.error(
+            "a request failed by a fault of ours", operation=name, next="report it with this line", exc_info=error
+        )
         problem = UNEXPECTED
     if request.writer.output_size > 0 and transport is not None:
         transport.close()  # half an answer is out: only the end of the connection can tell the client

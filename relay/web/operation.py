@@ -13,6 +13,8 @@ PUBLIC = "public"
 """The scope of an operation that asks for no key."""
 ANY_KEY = "any"
 """The scope of an operation that any valid key may call."""
+NOT_GIVEN: Any = None
+"""The default of a documented member that may be left out and then stands for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,9 @@ class Operation:
     """Of the answers with a body; `text/event-stream` marks an operation that has no HEAD."""
     headers: type[BaseModel] | None = None
     """Documents the request headers; a field's alias is the header's name."""
+    answer_headers: type[BaseModel] | None = None
+    """Documents the headers of the answer to a good request, likewise."""
+    meanings: Mapping[int, str] = field(default_factory=dict)
+    """What a status means here, where that is more than it means everywhere."""
+    body_is_optional: bool = False
+    """Whether the body may be left out."""

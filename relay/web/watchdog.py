@@ -79,7 +79,9 @@ class _WatchedRunner(web.AppRunner):
                 waiting = self._close_the_slow(waiting)
                 self._close_the_many()
             except Exception:
-                _log.exception("watchdog_failed")  # it must not end: nothing else limits slow clients
+                _log.exception(
+                    "looking for slow clients failed", next="report it with this line"
+                )  # it must not end: nothing else limits slow clients
 
     def _close_the_slow(self, before: dict[_Wait, float]) -> dict[_Wait, float]:
         now_s = asyncio.get_running_loop().time()

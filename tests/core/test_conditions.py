@@ -10,11 +10,11 @@ def test_a_condition_is_told_once_when_it_begins_and_once_when_it_ends() -> None
     conditions.begin(Condition.DISK_FULL, "database or disk is full")
     conditions.begin(Condition.DISK_FULL, "again")
     assert conditions.holds(Condition.DISK_FULL)
-    assert conditions.current == (Condition.DISK_FULL,)
+    assert list(conditions.current) == [Condition.DISK_FULL]
     now_s = 70.0
     conditions.end(Condition.DISK_FULL)
     conditions.end(Condition.DISK_FULL)
-    assert conditions.current == ()
+    assert not list(conditions.current)
     assert told == [
         Change(Condition.DISK_FULL, "database or disk is full", None),
         Change(Condition.DISK_FULL, "database or disk is full", 60.0),

@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.ids import UlidClock, prefixed, token, ulid
+from relay.core.ids import UlidClock, prefixed, token, ulid, ulid_floor
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NOW_MS = 1_800_000_000_123
@@ -67,3 +67,21 @@ def test_a_token_is_lower_case_base_32() -> None:
 def test_a_prefixed_id_says_what_it_names() -> None:
     assert re.fullmatch(r"sub_[a-z2-7]{16}", prefixed("sub"))
     assert len(prefixed("clip", 20)) == len("clip_") + 20
+
+
+@given(st.integers(-(2**63), 2**63), st.integers(0, 2**48 - 1))
+def test_the_floor_of_any_time_is_below_what_is_made_after_it_and_above_what_was_made_before(
+    floor_ms: int, made_ms: int
+) -> None:
+    """Also of a time before 1970, as a retention of a hundred years asks for, and of one no ULID can hold."""
+    floor, made = ulid_floor(floor_ms), UlidClock().next(made_ms)
+    assert re.fullmatch(rf"[0-7][{CROCKFORD}]{{25}}", floor)
+    assert (made < floor) == (made_ms < min(floor_ms, 2**48 - 1))
+
+
+@given(st.one_of(st.integers(-(2**63), -1), st.integers(2**48, 2**63)))
+def test_a_clock_that_no_ulid_can_hold_still_makes_ids_that_rise(now_ms: int) -> None:
+    clock = UlidClock()
+    made = [clock.next(at_ms) for at_ms in (now_ms, now_ms + 1, now_ms - 1)]
+    assert made == sorted(set(made))
+    assert all(re.fullmatch(rf"[0-7][{CROCKFORD}]{{25}}", one) for one in made)

@@ -15,6 +15,7 @@ from relay.core.errors import StartError
 from relay.core.model import Attempt, DeadReason, Delivery, DeliveryState, Event, Subscription
 from relay.store import deliveries, subscriptions, workspaces
 from tests.conftest import Relay, StartRelay
+from tests.machine import DAY_MS, Machine
 from tests.receiver import Receiver
 
 _numbers = count()
@@ -243,20 +244,17 @@ async def test_a_workspace_with_a_long_queue_does_not_delay_another(
 async def test_an_event_older_than_the_retention_goes_unless_it_still_waits(
     start_relay: StartRelay, receiver: Receiver
 ) -> None:
-    day_ms = 86_400_000
-    shift_ms = 0
-
-    def clock() -> int:
-        return wall_clock() + shift_ms
-
-    async with start_relay(clock=clock, retention_days=7, retry_delays="2592000") as relay:
+    machine = Machine()
+    async with start_relay(
+        clock=machine.clock, uptime=machine.uptime, retention_days=7, retry_delays="2592000"
+    ) as relay:
         receiver.script("/hook", "/ok", "/status/503")
         await webhook(relay, receiver.url("/hook"))
         await publish(relay)
         await until_ended(relay)
         await publish(relay)
         await receiver.wait_for(2)
-        shift_ms = 400 * day_ms  # well past the ids of tests that ran with a clock of their own
+        machine.pass_time(400 * DAY_MS)  # well past the ids of tests that ran with a clock of their own
         await relay.server.engine.expire_events()
         [kept] = await log(relay)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.model import Claimed, Subscription, SubscriptionState
 from relay.core.retry import RetryPolicy
 from relay.delivery.claim import Found
-from relay.delivery.lanes import Lane
+from relay.delivery.lanes import NEVER_MS, SPARE_TIMERS, Lane, Timers
 from relay.delivery.schedule import HELD_LIMIT, Schedule
 from relay.delivery.slots import QUICK_S, SLOW_FACTOR, Room, Standing
 from relay.store.deliveries import Waiting
 
+HOUR_MS = 3_600_000
+TEN_YEARS_MS = 3652 * 24 * HOUR_MS
 POLICY = RetryPolicy(
     schedule_s=(30, 60), client_errors_are_final=False, switch_off_after=25, switch_off_to=SubscriptionState.DISABLED
 )
@@ -36,7 +39,7 @@ class Day:
     def __init__(self, concurrency: int = 16) -> None:
         self.now_ms = 1_000_000
         self.now_s = 0.0
-        self.schedule = Schedule(concurrency, lambda: self.now_ms)
+        self.schedule = Schedule(concurrency, lambda: self.now_ms, lambda: self.now_s)
         self.subscriptions: dict[str, Subscription] = {}
         self.queues: dict[str, list[str]] = {}
         self.on_the_wire: list[tuple[Lane, Claimed]] = []
@@ -282,13 +285,164 @@ def test_after_forgetting_nothing_claimed_before_is_sent() -> None:
     assert day.send() == []
 
 
+def test_a_lane_of_which_nothing_can_be_sent_is_left_alone_longer_and_longer_and_up_to_a_minute() -> None:
+    """What was under way together met the same once."""
+    day = Day()
+    day.prove("sealed")
+    day.publish("sealed", 10)
+    for pause_s in (1, 2, 4, 8, 16, 32, 60, 60):
+        assert len(day.send()) == 4
+        for lane, claimed in day.on_the_wire:
+            day.schedule.ended(lane, claimed)
+            day.schedule.hindered(lane, claimed)
+        day.on_the_wire.clear()
+        day.wait(pause_s - 0.01)
+        assert day.send() == [], pause_s
+        day.wait(0.01)
+    day.send()
+    [(lane, claimed), *_] = day.on_the_wire
+    day.schedule.ended(lane, claimed)
+    day.schedule.hindered(lane, claimed)
+    assert day.send() == []
+    day.schedule.forget("sealed")
+    assert day.send(), "what has changed is tried at once"
+
+
 def test_a_wall_clock_that_steps_back_does_not_stop_the_engines_time() -> None:
     day = Day()
     before_ms = day.schedule.now()
     day.now_ms -= 3_600_000
     assert day.schedule.now() == before_ms
-    day.now_ms += 5
-    assert day.schedule.now() == before_ms + 5
+    day.wait(5)
+    assert day.schedule.now() == before_ms + 5_000
+    assert day.schedule.behind_ms() == 3_600_000
+    day.schedule.set_back(3_600_000)
+    assert day.schedule.now() == day.now_ms
+
+
+@pytest.mark.parametrize("steps_ms", [(HOUR_MS, -HOUR_MS), (-HOUR_MS, HOUR_MS), (TEN_YEARS_MS, -TEN_YEARS_MS)])
+def test_after_a_step_forth_and_back_the_engines_time_is_right_again(steps_ms: tuple[int, ...]) -> None:
+    day = Day()
+    for step_ms in steps_ms:
+        day.now_ms += step_ms
+        day.schedule.now()
+        day.wait(1)
+    assert day.schedule.now() == day.now_ms
+
+
+@given(st.lists(st.tuples(st.integers(-10_000_000, 10_000_000), st.integers(0, 600), st.booleans()), max_size=20))
+def test_however_the_clock_is_set_what_was_put_off_is_sent_when_its_time_has_passed(
+    steps: list[tuple[int, int, bool]],
+) -> None:
+    """A failed target gets its pause; whatever the clock does meanwhile, it is asked again when that has passed."""
+    day = Day()
+    day.now_ms = 1_700_000_000_000
+    day.schedule.set_back(0)
+    day.publish("down", 5)
+    for step_ms, wait_s, obey in steps:
+        day.send()
+        day.answer(well=False)
+        day.now_ms += step_ms
+        day.wait(wait_s)
+        if obey and (by_ms := day.schedule.behind_ms()):
+            day.schedule.set_back(by_ms)
+    if by_ms := day.schedule.behind_ms():
+        day.schedule.set_back(by_ms)
+    day.wait(POLICY.schedule_s[0] + 1)
+    assert len(day.send()) + len(day.on_the_wire) >= 1
+
+
+def test_the_pace_and_the_pause_of_a_target_are_set_back_with_the_clock() -> None:
+    day = Day()
+    day.publish("zap", 3, target_url="https://hooks.zapier.com/hooks/catch/1/a")
+    day.now_ms += HOUR_MS
+    assert len(day.send()) == 1
+    day.answer()
+    day.now_ms -= HOUR_MS
+    day.schedule.set_back(day.schedule.behind_ms())
+    day.wait(0.05)
+    assert len(day.send()) == 1
+
+
+def test_timers_of_a_paced_lane_with_a_late_retry_do_not_gather() -> None:
+    """Each request that its pace holds up sets a time earlier than that of the retry, which has its own already."""
+    day = Day()
+    day.prove("zap", target_url="https://hooks.zapier.com/hooks/catch/1/a")
+    retry_at_ms, highest = day.now_ms + 6 * HOUR_MS, 0
+    for _ in range(10_000):
+        day.store("zap", 2)
+        day.schedule.due("zap", 0)
+        for _ in range(2):
+            assert len(day.send()) == 1
+            for lane, claimed in day.on_the_wire:
+                day.schedule.ended(lane, claimed)
+                day.schedule.succeeded(lane)
+                lane.held.discard(claimed.id)
+                day.queues["zap"].remove(claimed.id)
+                day.schedule.due("zap", retry_at_ms)
+            day.on_the_wire.clear()
+            day.wait(0.05)
+        highest = max(highest, len(day.schedule._timers))
+    assert highest <= 2 + SPARE_TIMERS
+
+
+def test_timers_of_lanes_that_were_emptied_by_hand_do_not_gather() -> None:
+    """A retry that was hours away is made by hand, and the lane is let go; the next failure makes another."""
+    day = Day()
+    for _ in range(1_000):
+        day.publish("a")
+        day.send()
+        for lane, claimed in day.on_the_wire:
+            day.schedule.ended(lane, claimed)
+            day.schedule.put_back(lane, claimed, day.now_ms + 6 * HOUR_MS)
+            day.queues["a"].remove(claimed.id)
+        day.on_the_wire.clear()
+        day.schedule.due("a", 0)
+        day.send()  # nothing waits any more
+        day.wait(1)
+    assert len(day.schedule._timers) <= 2 + SPARE_TIMERS
+    assert len(day.schedule._lanes) <= 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 50), st.booleans()), max_size=300))
+def test_a_lane_is_looked_at_at_the_earliest_time_it_was_given_and_once(steps: list[tuple[int, int, bool]]) -> None:
+    timers, now_ms = Timers(), 0
+    lanes = [Lane("the same", 1) for _ in range(5)]  # lanes have no order, also when they fall due together
+    wanted: dict[int, int] = {}
+    for number, after_ms, look in steps:
+        timers.at(lanes[number], now_ms + after_ms)
+        wanted[number] = min(wanted.get(number, NEVER_MS), now_ms + after_ms)
+        if look:
+            now_ms += 10
+            due = {number for number, at_ms in wanted.items() if at_ms <= now_ms}
+            assert sorted(map(lanes.index, timers.take_due(now_ms))) == sorted(due)
+            wanted = {number: at_ms for number, at_ms in wanted.items() if number not in due}
+        assert len(timers) <= 2 * len(lanes) + SPARE_TIMERS
+    assert timers.next_at_ms() <= min(wanted.values(), default=NEVER_MS)
+
+
+def test_what_a_long_day_leaves_in_memory_has_a_bound() -> None:
+    """Subscriptions come and go, answer and fail; once all is sent nothing is left of them but who answers."""
+    day = Day()
+    for number in range(300):
+        name, workspace = f"s-{number}", f"ws-{number % 50}"
+        day.publish(name, 3, workspace=workspace)
+        for _ in range(4):
+            day.send()
+            day.answer(well=number % 3 > 0)
+            day.wait(0.5)
+    day.wait(60)
+    while any(day.queues.values()):
+        day.send()
+        day.answer()
+        day.wait(60)
+    day.send()
+    schedule = day.schedule
+    assert (len(schedule._lanes), len(schedule._slots._quick_since)) == (0, 0)
+    assert schedule._waiting._all._by_workspace == schedule._slots._slow._by_workspace == {}
+    assert not schedule._ready
+    assert not schedule._hungry
+    assert len(schedule._timers) <= SPARE_TIMERS
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 5), st.booleans()), max_size=60))

@@ -1,4 +1,4 @@
-"""What this machine runs out of is not charged to a receiver: nothing is sent, it is said, and it ends."""
+"""What this machine runs out of is not charged to a receiver: nothing is sent, it is said, and it ends by itself."""
 
 from __future__ import annotations
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from tests.conftest import KEY
 from tests.whole.process import Serve, free_port, relay_command, serve
 
 INTEGRATIONS = Path(__file__).resolve().parents[2] / "integrations"
-_INSTALLED = ".installed"
 
 
 @pytest.fixture
@@ -26,18 +23,6 @@ async def relay_process(tmp_path: Path) -> AsyncIterator[Serve]:
     settings = {"allow_targets": "127.0.0.0/8,[::1],localhost", "retry_delays": "0.2,0.2,0.2,0.2,0.2"}
     async with serve(tmp_path / "relay", free_port(), **settings) as process:
         yield process
-
-
-async def install(package: Path) -> None:
-    """`npm ci` in a package folder, unless its lock file was installed before; skips where there is no npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    lock = hashlib.sha256((package / "package-lock.json").read_bytes()).hexdigest()
-    stamp = package / "node_modules" / _INSTALLED
-    if not stamp.is_file() or stamp.read_text() != lock:
-        await run([npm, "ci", "--no-audit", "--no-fund"], package, timeout_s=600)
-        stamp.write_text(lock)
 
 
 async def run(command: list[str], folder: Path, timeout_s: float = 120, **environment: str) -> str:

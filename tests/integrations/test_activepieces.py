@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integrations.conftest import INTEGRATIONS, connection, install, run
+from tests.conftest import has
+from tests.integrations.conftest import connection, run
+from tests.npm import ACTIVEPIECES
 from tests.whole.process import Serve
 
-PIECE = INTEGRATIONS / "activepieces"
+PIECE = ACTIVEPIECES.folder
 
 
-@pytest.mark.timeout(300)  # the first run downloads its packages
+@pytest.mark.timeout(300)
 async def test_the_piece_runs_against_a_real_relay(relay_process: Serve) -> None:
-    await install(PIECE)
+    await has(ACTIVEPIECES)
     await run(["npm", "run", "build"], PIECE)
     await run(["npm", "test"], PIECE, 60, **connection(relay_process))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,17 +14,18 @@ import pytest
 import pytest_asyncio
 
 from tests.apis.webhook_relay.client import until
-from tests.conftest import KEY
-from tests.integrations.conftest import INTEGRATIONS, install, run
+from tests.conftest import KEY, has
+from tests.integrations.conftest import run
 from tests.integrations.n8n.process import N8n, n8n_with_relay
+from tests.npm import N8N, N8N_NODES
 from tests.receiver import Receiver
 from tests.whole.process import Serve, free_port, serve
 
-# One n8n serves all of these; the first of them waits until it is installed, built for and started.
+# One n8n serves all of these; the first of them waits while it is installed, built for and started.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
-PACKAGE = INTEGRATIONS / "n8n"
-LOCKS = (PACKAGE / "package-lock.json", Path(__file__).parent / "n8n" / "package-lock.json")
+PACKAGE = N8N_NODES.folder
+LOCKS = (N8N_NODES.lock_file, N8N.lock_file)
 
 
 @dataclass
@@ -61,8 +61,6 @@ class Scene:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("n8n")
     settings = {"allow_targets": "127.0.0.0/8,localhost", "retry_delays": "0.2,0.2,0.2,0.2,0.2"}
     async with serve(folder / "relay", free_port(), **settings) as relay, n8n_with_relay(folder) as n8n:
@@ -347,7 +345,7 @@ async def test_the_action_node_is_a_tool_for_agents(scene: Scene) -> None:
 
 
 async def test_it_passes_n8ns_own_rules() -> None:
-    await install(PACKAGE)
+    await has(N8N_NODES)
     await run(["npm", "run", "lint"], PACKAGE)
 
 

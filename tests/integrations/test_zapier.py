@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conftest import INTEGRATIONS, connection, install, key_for, run
+from tests.conftest import has
+from tests.integrations.conftest import connection, key_for, run
+from tests.npm import ZAPIER as PACKAGES
 from tests.whole.process import Serve, free_port, serve
 
-ZAPIER = INTEGRATIONS / "zapier"
+ZAPIER = PACKAGES.folder
 
 
-@pytest.mark.timeout(300)  # the first run downloads its packages
+@pytest.mark.timeout(300)  # they may be being installed
 async def test_the_integration_runs_against_a_real_relay(relay_process: Serve, tmp_path: Path) -> None:
-    await install(ZAPIER)
+    await has(PACKAGES)
     data_dir = tmp_path / "relay"
     keys = {
         "RELAY_HOOKS_KEY": await key_for("hooks", data_dir),
@@ -26,7 +28,7 @@ async def test_the_integration_runs_against_a_real_relay(relay_process: Serve, t
 
 @pytest.mark.timeout(300)
 async def test_zapier_waits_as_long_as_relay_says(tmp_path: Path) -> None:
-    await install(ZAPIER)
+    await has(PACKAGES)
     async with serve(tmp_path / "relay", free_port(), rate_limit="3") as limited:
         await run(["npm", "run", "test:limited"], ZAPIER, 60, **connection(limited), RELAY_RATE_LIMIT="3")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relay import __version__
+from relay.core.conditions import Condition
 from tests.web.toy_site import Site
 
 
@@ -18,6 +19,23 @@ async def test_readiness_follows_the_engine_and_the_database(site: Site) -> None
     async with site.http.get(f"{site.url}/readyz") as answer:
         assert answer.status == 503
         assert (await answer.json())["reasons"] == ["deliveries are not being sent"]
+
+
+async def test_readiness_says_what_is_wrong_with_the_installation(site: Site) -> None:
+    """Also what does not keep it from its work."""
+    site.conditions.begin(Condition.SECRET_UNREADABLE)
+    async with site.http.get(f"{site.url}/readyz") as answer:
+        assert (answer.status, await answer.json()) == (
+            200,
+            {"status": "ready", "reasons": ["signing secret unreadable"]},
+        )
+    site.conditions.begin(Condition.DESCRIPTORS_SHORT)
+    async with site.http.get(f"{site.url}/readyz") as answer:
+        assert (answer.status, (await answer.json())["reasons"]) == (503, ["descriptors short"])
+    for condition in Condition:
+        site.conditions.end(condition)
+    async with site.http.get(f"{site.url}/readyz") as answer:
+        assert (answer.status, await answer.json()) == (200, {"status": "ready"})
 
 
 async def test_metrics_count_requests_by_operation_and_never_by_path(site: Site) -> None:
@@ -45,10 +63,14 @@ async def test_each_api_has_an_openapi_document_made_from_its_operations(site: S
     assert (add["operationId"], add["x-scope"], add["tags"]) == ("addEntry", "hooks", ["Entries"])
     assert add["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Entry"}
     assert add["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Entry"}
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    assert {status for status, one in add["responses"].items() if one.get("content") == problem} == {
-        "400", "401", "403", "413", "429", "500", "503"
-    }  # fmt: skip
+    assert add["responses"].keys() == {"200", "400", "401", "403", "413", "429", "500", "503"}
+    shared = document["components"]["responses"]
+    assert add["responses"]["413"] == {"$ref": "#/components/responses/TooLarge"}
+    assert shared["TooLarge"]["content"]["application/problem+json"] == {
+        "schema": {"$ref": "#/components/schemas/ProblemBody"},
+        "example": {"title": "the body is larger than 320 KB", "status": 413, "errors": {}},
+    }
+    assert shared["TooManyRequests"]["headers"] == {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
     listed = document["paths"]["/ledger"]["get"]
     assert listed["security"] == []
     assert listed["parameters"] == [
@@ -62,7 +84,8 @@ async def test_each_api_has_an_openapi_document_made_from_its_operations(site: S
     ]
     assert listed["responses"]["200"]["content"]["application/json"]["schema"]["type"] == "array"
     drop = document["paths"]["/ledger/{id}"]["delete"]
-    assert drop["parameters"] == [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    described = {"description": "An id, as `GET /ledger` lists it.", "schema": {"type": "string"}}
+    assert drop["parameters"] == [{"name": "id", "in": "path", "required": True, **described}]
     assert "content" not in drop["responses"]["204"]
     assert document["components"]["schemas"].keys() == {"Entry", "ProblemBody"}
 

@@ -191,7 +191,7 @@ CHILDREN = {
     "clips": ("submission_id", "submissions"),
 }
 """The tables whose rows belong to a workspace only through another row."""
-SERVERS_OWN = {"migrations", "farewells"}
+SERVERS_OWN = {"migrations", "farewells", "clock", "installation"}
 
 
 def orphans(database: Path) -> dict[str, int]:

@@ -27,9 +27,11 @@ from relay.apis.webhook_relay.moments import iso
 from relay.apis.webhook_relay.subscriptions import _resume
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.core import ids
+from relay.core.conditions import Conditions
 from relay.core.model import Claimed, Event, Outcome, SignedRequest, Subscription
 from relay.core.signing import new_secret
 from relay.delivery.drain import Drain
+from relay.delivery.faults import Faults, Where
 from relay.delivery.guard import Allowed, Guard
 from relay.delivery.post import Poster
 from relay.delivery.publish import Publisher
@@ -100,6 +102,8 @@ class Queue(RuleBasedStateMachine):
         self.model = Model()
         self.now_ms = START_MS
         self.requests: list[Request] = []
+        self.faults: list[Where] = []
+        """Errors of our own: there must be none."""
         self.sound = True
         """False from the beginning of what then failed."""
         self.runner = asyncio.Runner()
@@ -120,6 +124,9 @@ class Queue(RuleBasedStateMachine):
     def clock(self) -> int:
         return self.now_ms
 
+    def uptime(self) -> float:
+        return self.now_ms / 1000
+
     async def open(self) -> None:
         path = Path(self.folder.name) / "relay.db"
         self.database = await self.opened.enter_async_context(open_sqlite(path, serve=True))
@@ -133,9 +140,29 @@ class Queue(RuleBasedStateMachine):
         """What a process has in memory when it starts."""
         self.wire = Wire()
         self.publisher = Publisher(WIRES)
-        self.settler = Settler(self.database, self.clock, lambda batch, off: self.drain.settled(batch, off))
+        faults = Faults(self.uptime)
+        faults.on_fault(lambda where: self.faults.append(where))
+        self.settler = Settler(
+            self.database,
+            self.clock,
+            lambda batch, off: self.drain.settled(batch, off),
+            trusted=self.clock,
+            on_unrecorded=lambda one: self.drain.unrecorded(one),
+            faults=faults,
+        )
         signer = Signer(WIRES, KEEPER, timeout_s=30)
-        self.drain = Drain(self.database, self.clock, WIRES, signer, self.wire, self.settler, CONCURRENCY)
+        self.drain = Drain(
+            self.database,
+            self.clock,
+            WIRES,
+            signer,
+            self.wire,
+            self.settler,
+            CONCURRENCY,
+            conditions=Conditions(self.uptime, lambda change: None),
+            faults=faults,
+            monotonic=self.uptime,
+        )
         self.requests = []
 
     # What runs by itself in production.
@@ -470,6 +497,7 @@ class Queue(RuleBasedStateMachine):
             assert (row["paused_at"], row["disabled_at"]) == (one.paused_at_ms, one.disabled_at_ms)
             assert (row["removed_at"] is not None) == one.removed
         self.nothing_stands_still()
+        assert self.faults == []
         self.sound = True
 
     def ended_while_stopped(self, pair: Pair, row: sqlite3.Row) -> None:

@@ -41,7 +41,7 @@ async def _invite(request: web.Request, source: InvitationSource) -> web.Respons
     )
     invited = await app[DATABASE].write(invitations.invite(wanted, testimonials.links, engine.publish, app[CLOCK]()))
     if invited.published is not None:
-        engine.send(invited.published.deliveries)
+        engine.send(invited.published.deliveries, by=invitations.PRODUCER)
     if invited.mail_queued:
         testimonials.mailer.wake()
     token = testimonials.links.token_of(invited.invitation)

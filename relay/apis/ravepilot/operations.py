@@ -50,6 +50,7 @@ OPERATIONS = (
         query=schemas.SubmissionQuery,
         answers={200: schemas.SubmissionList, **_INPUT_ERRORS},
         tag="Submissions",
+        description="Each customer has one. Page with `limit` and `offset`, or look one up by its customer.",
     ),
     Operation(
         "GET",
@@ -60,6 +61,7 @@ OPERATIONS = (
         scope="submissions",
         answers={200: schemas.SubmissionDetail, **_ERRORS, 404: schemas.Error},
         tag="Submissions",
+        description="Every take of every question is there, whatever became of it.",
     ),
     Operation(
         "POST",
@@ -82,6 +84,7 @@ OPERATIONS = (
         scope="webhooks",
         answers={200: schemas.WebhookList, **_ERRORS},
         tag="Webhooks",
+        description="Without their secrets. `events` has every name that createWebhook takes.",
     ),
     Operation(
         "DELETE",

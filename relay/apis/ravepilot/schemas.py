@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from relay.core.model import Delivery as StoredDelivery
 from relay.core.model import DeliveryState, Subscription
 from relay.producers.testimonials import model
 from relay.producers.testimonials.model import ClipStatus, SubmissionStatus
 from relay.producers.testimonials.payloads import seconds
+from relay.web.api import StandardHeaders
 
+Ok = Annotated[bool, Field(examples=[True])]
+WebhookId = Annotated[str, Field(examples=["wh_b2c3d4e5f6g7h2i3"])]
+WebhookUrl = Annotated[str, Field(examples=["https://example.com/ravepilot-webhook"])]
+EventNames = Annotated[list[str], Field(examples=[["clip.approved", "render.succeeded"]])]
 UnixSeconds = Annotated[int, Field(description="Unix seconds", examples=[1791209000])]
 
 
 class Error(BaseModel):
     """What went wrong, in words that say what to fix."""
 
-    error: str
-    status: int
+    error: Annotated[str, Field(examples=["customer_email is required"])]
+    status: Annotated[int, Field(examples=[400])]
 
 
 class MagicLinkRequest(BaseModel):
@@ -35,7 +40,8 @@ class MagicLinkRequest(BaseModel):
     ]
     customer_name: Annotated[str | None, Field(description="Up to 255 characters.", examples=["Dana Whitlock"])] = None
     customer_phone: Annotated[
-        str | None, Field(description="Ten digits of North America, punctuation and a leading 1 allowed.")
+        str | None,
+        Field(description="Ten digits of North America, punctuation and a leading 1 allowed.", examples=["5555550142"]),
     ] = None
     collector_id: Annotated[
         str | None, Field(description="The campaign; the workspace's primary one if not given.")
@@ -53,10 +59,10 @@ class Submission(BaseModel):
 
     id: Annotated[str, Field(examples=["sub_7k2mq5x4t3wz6abc"])]
     status: SubmissionStatus
-    customer_phone: str | None
-    customer_email: str | None
-    customer_name: str | None
-    hubspot_contact_id: str | None
+    customer_phone: Annotated[str | None, Field(examples=["5555550142"])]
+    customer_email: Annotated[str | None, Field(examples=["dana.whitlock@example.com"])]
+    customer_name: Annotated[str | None, Field(examples=["Dana Whitlock"])]
+    hubspot_contact_id: Annotated[str | None, Field(description="The customer in HubSpot, if they came from there.")]
     created_at: UnixSeconds
     submitted_at: UnixSeconds | None
     approved_at: UnixSeconds | None
@@ -80,12 +86,12 @@ class Clip(BaseModel):
     """One recorded answer."""
 
     id: Annotated[str, Field(examples=["clip_m4n5p6q7r2s3t4u5"])]
-    script_key: Annotated[str, Field(description="Which question was answered.")]
+    script_key: Annotated[str, Field(description="Which question was answered.", examples=["biggest_result"])]
     status: ClipStatus
-    duration_seconds: float | None
-    transcript: str | None
+    duration_seconds: Annotated[float | None, Field(examples=[42.6])]
+    transcript: Annotated[str | None, Field(examples=["Now it is a morning, and I trust the numbers."])]
     stream_video_uid: Annotated[str | None, Field(description="The media's id, for playback and download.")]
-    used_in_marketing: bool
+    used_in_marketing: Annotated[bool, Field(examples=[False])]
     created_at: UnixSeconds
 
     @classmethod
@@ -105,13 +111,17 @@ class Clip(BaseModel):
 class InvitationResponse(BaseModel):
     """The customer's link and session. `reused` is true when the address had been invited before."""
 
-    ok: bool = True
-    reused: bool
+    ok: Ok = True
+    reused: Annotated[bool, Field(examples=[False])]
     link: Annotated[
         str,
-        Field(json_schema_extra={"format": "uri"}, description="Whoever has it can record as this customer."),
+        Field(
+            json_schema_extra={"format": "uri"},
+            description="Whoever has it can record as this customer.",
+            examples=["https://relay.example.com/r/example-invite-token"],
+        ),
     ]
-    invite_token: Annotated[str, Field(description="The last part of the link.")]
+    invite_token: Annotated[str, Field(description="The last part of the link.", examples=["example-invite-token"])]
     submission: Submission
 
 
@@ -130,14 +140,14 @@ class SubmissionQuery(BaseModel):
 class SubmissionList(BaseModel):
     """A page of submissions, newest first."""
 
-    ok: bool = True
+    ok: Ok = True
     submissions: list[Submission]
 
 
 class SubmissionDetail(BaseModel):
     """A submission with its clips, every take, oldest first."""
 
-    ok: bool = True
+    ok: Ok = True
     submission: Submission
     clips: list[Clip]
 
@@ -162,20 +172,22 @@ class WebhookRequest(BaseModel):
 class WebhookCreated(BaseModel):
     """A new webhook."""
 
-    ok: bool = True
-    id: Annotated[str, Field(examples=["wh_b2c3d4e5f6g7h2i3"])]
-    url: str
-    events: list[str]
-    secret: Annotated[str, Field(description="The signing secret. It is shown here and never again.")]
+    ok: Ok = True
+    id: WebhookId
+    url: WebhookUrl
+    events: EventNames
+    secret: Annotated[
+        str, Field(description="The signing secret. It is shown here and never again.", examples=["whsec_…"])
+    ]
 
 
 class Webhook(BaseModel):
     """Where events go. A disabled one stays disabled: delete it and make a new one."""
 
-    id: str
-    url: str
-    events: list[str]
-    active: bool
+    id: WebhookId
+    url: WebhookUrl
+    events: EventNames
+    active: Annotated[bool, Field(examples=[True])]
     created_at: UnixSeconds
     disabled_at: UnixSeconds | None
 
@@ -194,27 +206,27 @@ class Webhook(BaseModel):
 class WebhookList(BaseModel):
     """The workspace's webhooks, oldest first, and every event name there is."""
 
-    ok: bool = True
-    events: list[str]
+    ok: Ok = True
+    events: EventNames
     webhooks: list[Webhook]
 
 
 class WebhookDeleted(BaseModel):
     """`deleted` is false when there was no such webhook."""
 
-    ok: bool = True
-    deleted: bool
+    ok: Ok = True
+    deleted: Annotated[bool, Field(examples=[True])]
 
 
 class Delivery(BaseModel):
     """One event for one webhook."""
 
-    id: str
-    webhook_id: str
-    event: str
+    id: Annotated[str, Field(examples=["01M4AT4QM8F2Q6Z8WJ0V7C5RXN"])]
+    webhook_id: WebhookId
+    event: Annotated[str, Field(examples=["clip.approved"])]
     status: Literal["pending", "delivered", "failed"]
-    attempts: Annotated[int, Field(description="How many requests were made.")]
-    response_status: Annotated[int | None, Field(description="Of the newest answer.")]
+    attempts: Annotated[int, Field(description="How many requests were made.", examples=[1])]
+    response_status: Annotated[int | None, Field(description="Of the newest answer.", examples=[200])]
     created_at: UnixSeconds
     delivered_at: UnixSeconds | None
 
@@ -243,5 +255,45 @@ _SHOWN_STATE: dict[DeliveryState, Literal["pending", "delivered", "failed"]] = {
 class DeliveryList(BaseModel):
     """The newest deliveries, those of deleted webhooks included."""
 
-    ok: bool = True
+    ok: Ok = True
     deliveries: list[Delivery]
+
+
+class WebhookData(BaseModel):
+    """The payload, after the event's id and time; a member of the payload with one of these names stands instead."""
+
+    model_config = ConfigDict(extra="allow")
+
+    event_id: Annotated[str, Field(description="The same for every webhook that gets this event.")]
+    occurred_at_iso: Annotated[str, Field(description="ISO 8601, UTC.")]
+
+
+class WebhookBody(BaseModel):
+    """What is posted to a webhook."""
+
+    event: Annotated[str, Field(description="The event name.")]
+    created_at: UnixSeconds
+    data: WebhookData
+
+
+class WebhookHeaders(StandardHeaders):
+    """What a webhook's POST carries."""
+
+    event: Annotated[str, Field(alias="X-RavePilot-Event", description="The event name.")]
+    delivery: Annotated[
+        str,
+        Field(
+            alias="X-RavePilot-Delivery",
+            description="The delivery's id, the same on every try: use it to drop duplicates.",
+        ),
+    ]
+    signature: Annotated[
+        str,
+        Field(
+            alias="X-RavePilot-Signature",
+            description=(
+                "`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 of `<t>.<raw body>`, keyed with the whole signing secret. "
+                "With several `v1` any right one will do."
+            ),
+        ),
+    ]

@@ -56,13 +56,13 @@ async def delete_webhook(request: web.Request) -> web.Response:
     """deleteWebhook: unsubscribe; what waits for it ends as failed. Deleting what is not there is no error."""
     app = request.app
     webhook_id = request.match_info["id"]
-    deleted = False
+    removed = None
     if is_id(webhook_id):
         workspace_id = api_key_of(request).workspace_id
-        deleted = await app[DATABASE].write(subscriptions.remove(workspace_id, webhook_id, WIRE.api, app[CLOCK]()))
-    if deleted:
-        app[ENGINE].forget(webhook_id)
-    return json_response(schemas.WebhookDeleted(deleted=deleted).model_dump())
+        removed = await app[DATABASE].write(subscriptions.remove(workspace_id, webhook_id, WIRE.api, app[CLOCK]()))
+    if removed is not None:
+        app[ENGINE].removed(removed)
+    return json_response(schemas.WebhookDeleted(deleted=removed is not None).model_dump())
 
 
 async def list_webhook_deliveries(request: web.Request) -> web.Response:

@@ -62,4 +62,5 @@ WIRE = Wire(
         switch_off_after=25,
         switch_off_to=SubscriptionState.DISABLED,
     ),
+    when_off="create the webhook anew with POST /v1/webhooks",
 )

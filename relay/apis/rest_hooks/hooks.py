@@ -75,12 +75,13 @@ async def unsubscribe(request: web.Request) -> web.Response:
     """unsubscribe: nothing more is sent, what waits is dropped. NotFound for an id that is not, or no longer, there."""
     hook_id = request.match_info["id"]
     app = request.app
-    found = _ID.fullmatch(hook_id) is not None and await app[DATABASE].write(
-        subscriptions.remove(api_key_of(request).workspace_id, hook_id, NAME, app[CLOCK]())
-    )
-    if not found:
+    removed = None
+    if _ID.fullmatch(hook_id) is not None:
+        workspace_id = api_key_of(request).workspace_id
+        removed = await app[DATABASE].write(subscriptions.remove(workspace_id, hook_id, NAME, app[CLOCK]()))
+    if removed is None:
         raise NotFound("no hook with that id")
-    app[ENGINE].forget(hook_id)
+    app[ENGINE].removed(removed)
     return web.Response(status=204)
 
 

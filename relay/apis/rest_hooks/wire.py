@@ -47,4 +47,5 @@ WIRE = Wire(
         switch_off_not_before_s=_FIVE_DAYS_S,
     ),
     personal_types=frozenset(STORE_TYPES),
+    when_off="turn the flow off and on in its platform, which subscribes it anew",
 )

@@ -11,11 +11,11 @@ from relay.apis.webhook_relay.admission import PINGS, PINGS_A_MINUTE, REQUESTS, 
 from relay.apis.webhook_relay.echo import ECHO, Echo, delivery_message
 from relay.apis.webhook_relay.limit import Limiter
 from relay.apis.webhook_relay.operations import OPERATIONS
-from relay.apis.webhook_relay.schemas import Problem
+from relay.apis.webhook_relay.schemas import DeliveryBody, DeliveryHeaders, Problem, RateLimitHeaders
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.delivery.jobs import Chore
 from relay.delivery.live import Live
-from relay.web.api import Api
+from relay.web.api import Api, Remedies, Sent
 from relay.web.wiring import CLOCK, ENGINE, SETTINGS
 
 __all__ = ["API", "mount"]
@@ -51,8 +51,8 @@ def mount(app: web.Application) -> list[Chore]:
     # Before the server waits for its requests to end: an open stream is one.
     app.on_shutdown.append(close_streams)
     return [
-        Chore("recover-deliveries", RECOVERY_TICK_S, partial(recovery.advance, app)),
-        Chore("sweep-sandboxes", SANDBOX_TICK_S, partial(sandbox.sweep, app)),
+        Chore("recover-deliveries", RECOVERY_TICK_S, partial(recovery.advance, app), may_be_cut=True),
+        Chore("sweep-sandboxes", SANDBOX_TICK_S, partial(sandbox.sweep, app), may_be_cut=True),
     ]
 
 
@@ -63,10 +63,34 @@ API = Api(
         "Publish events, and have each delivered to every subscription it matches: signed, at least once, tried again "
         "after failures, with a log of each attempt. Send an API key as `Authorization: Bearer …` or `X-API-Key: …`."
     ),
+    admission_headers=RateLimitHeaders,
+    sent=Sent(DeliveryBody, DeliveryHeaders),
+    tags={
+        "Health": "Whether the server answers.",
+        "Events": "What happened: publish it, list it, try a receiver.",
+        "Subscriptions": "Who gets which events, and where. `webhooks` below says what is sent.",
+        "Deliveries": "One event for one subscription, with every attempt.",
+        "Dead Letters": "Deliveries that were given up, to be sent again.",
+    },
     operations=OPERATIONS,
     owns=_owns,
     error=problem.answer,
     wire=WIRE,
+    remedies=Remedies(
+        stopped=(
+            'When its receiver works, POST /v1/subscriptions/{id}/resume, with {"replay_missed": true} for what was'
+            " published since it stopped; if it is not wanted any more, DELETE /v1/subscriptions/{id}."
+        ),
+        unwanted="delete it with DELETE /v1/subscriptions/{id}",
+        duplicate=(
+            "Delete the one whose secret the receiver does not use: DELETE /v1/subscriptions/{id} or"
+            " DELETE /v1/subscriptions/{first}."
+        ),
+        died=(
+            "Mend its target; then POST /v1/subscriptions/{id}/recover with the time since when, or"
+            " POST /v1/dead-letters/{delivery id}/replay for one of them."
+        ),
+    ),
     admit=admit,
     mount=mount,
     error_model=Problem,

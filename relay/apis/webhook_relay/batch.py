@@ -15,11 +15,12 @@ from relay.apis.webhook_relay.ingest import Accepted, Incoming, accept_all, inco
 from relay.apis.webhook_relay.input import Draft, read_event, read_idempotency_key, refuse
 from relay.apis.webhook_relay.problem import details
 from relay.apis.webhook_relay.views import json_text
+from relay.apis.webhook_relay.wire import NAME
 from relay.core.errors import InputError
 from relay.web.api import Problem
 from relay.web.auth import api_key_of
 from relay.web.body import member_text, parse_object, read_body
-from relay.web.wiring import CLOCK, DATABASE, ENGINE, METRICS
+from relay.web.wiring import CLOCK, DATABASE, ENGINE
 
 LIMIT = 1_000
 MAX_BYTES = 4 * 1024 * 1024
@@ -46,8 +47,7 @@ async def create_event_batch(request: web.Request) -> web.Response:
     engine = app[ENGINE]
     accepted = await app[DATABASE].write(accept_all(taken, engine.publish))
     new = [one for one, item in zip(accepted, taken, strict=True) if one is not None and one.event is item.event]
-    engine.send(claimed for one in new for claimed in one.published)
-    app[METRICS].published(len(new))
+    engine.send((claimed for one in new for claimed in one.published), by=NAME, events=len(new))
     return json_text(_answer(batch, accepted), 202)
 
 

@@ -8,11 +8,12 @@ from relay.apis.webhook_relay.ingest import Accepted, accept, incoming
 from relay.apis.webhook_relay.input import is_event_type, is_id, query_moment, read_event, read_idempotency_key
 from relay.apis.webhook_relay.paging import Page, Position
 from relay.apis.webhook_relay.views import event_text, json_text, page_text
+from relay.apis.webhook_relay.wire import NAME
 from relay.core.errors import Conflict, NotFound
 from relay.store import listing
 from relay.web.auth import api_key_of
 from relay.web.body import json_object_and_text
-from relay.web.wiring import CLOCK, DATABASE, ENGINE, METRICS
+from relay.web.wiring import CLOCK, DATABASE, ENGINE
 
 CONFLICT_TEXT = "this Idempotency-Key was used within the last 24 hours for an event with another type or payload"
 
@@ -29,8 +30,7 @@ async def create_event(request: web.Request) -> web.Response:
     if accepted is None:
         raise Conflict(CONFLICT_TEXT)
     if accepted.event is one.event:
-        engine.send(accepted.published)
-        app[METRICS].published()
+        engine.send(accepted.published, by=NAME)
     return json_text(accepted_text(accepted), 202)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -30,7 +31,9 @@ def _operation(
     request: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
-    description: str = "",
+    body_is_optional: bool = False,
+    meanings: Mapping[int, str] = MappingProxyType({}),
+    description: str,
 ) -> Operation:
     method, path = route.split(" ")
     answers: dict[int, Any] = {status: answer} if also is None else {also: answer, status: answer}
@@ -53,6 +56,8 @@ def _operation(
         tag=tag,
         description=description,
         headers=headers,
+        meanings=meanings,
+        body_is_optional=body_is_optional,
     )
 
 
@@ -74,6 +79,10 @@ OPERATIONS = (
         errors=(409,),
         request=schemas.EventCreate,
         headers=schemas.EventHeaders,
+        meanings={
+            202: "The event and its deliveries are on the disk.",
+            409: "The `Idempotency-Key` was used within 24 hours for an event with another type or payload.",
+        },
         description=(
             "Answered when the event and its deliveries are on the disk. With an `Idempotency-Key` it can be sent "
             "again safely: for 24 hours the same event gets the same answer, another one a 409."
@@ -88,6 +97,7 @@ OPERATIONS = (
         schemas.BatchResults,
         status=202,
         request=schemas.EventBatch,
+        meanings={202: "What became of each event; those that were taken are on the disk with their deliveries."},
         description="Each event has its own answer, in its place; one that cannot be taken holds up no other.",
     ),
     _operation(
@@ -98,6 +108,7 @@ OPERATIONS = (
         events.list_events,
         schemas.EventPage,
         query=schemas.EventQuery,
+        description="Every event of the workspace, whoever caused it, with its payload.",
     ),
     _operation(
         *_EVENTS,
@@ -107,6 +118,7 @@ OPERATIONS = (
         "Read an event and how its deliveries stand",
         events.get_event,
         schemas.Event,
+        description="The payload is as it was written, to the digit.",
     ),
     _operation(
         *_EVENTS,
@@ -137,6 +149,7 @@ OPERATIONS = (
         subscriptions.list_subscriptions,
         schemas.SubscriptionPage,
         query=schemas.SubscriptionQuery,
+        description="Those that were made by this API, without their secrets.",
     ),
     _operation(
         *_SUBSCRIPTIONS,
@@ -145,6 +158,7 @@ OPERATIONS = (
         "Read a subscription",
         subscriptions.get_subscription,
         schemas.Subscription,
+        description="Without its signing secret.",
     ),
     _operation(
         *_SUBSCRIPTIONS,
@@ -154,6 +168,7 @@ OPERATIONS = (
         subscriptions.update_subscription,
         schemas.Subscription,
         request=schemas.SubscriptionUpdate,
+        description="A member that is left out stays as it is. What waits to be sent goes to the new url.",
     ),
     _operation(
         *_SUBSCRIPTIONS,
@@ -181,7 +196,10 @@ OPERATIONS = (
         "Resume a subscription",
         subscriptions.resume_subscription,
         schemas.Subscription,
-        errors=(400, 409, 413),
+        errors=(409,),
+        request=schemas.Resume,
+        body_is_optional=True,
+        meanings={409: "`replay_missed` while ten recoveries of this subscription are under way."},
         description=(
             'Active again, with no failures counted. The body may be left out; `{"replay_missed": true}` has what '
             "was published meanwhile delivered too."
@@ -207,6 +225,11 @@ OPERATIONS = (
         also=200,
         errors=(409,),
         request=schemas.Recover,
+        meanings={
+            200: "What would be delivered (`dry_run`).",
+            202: "What goes back on the schedule; it has begun, and goes on in the background.",
+            409: "Ten recoveries of this subscription are under way.",
+        },
         description=(
             "Everything that was published in that time and is dead, or never became a delivery, goes back on the full "
             "schedule, behind live events. `dry_run` only counts, and is answered with 200."
@@ -220,6 +243,7 @@ OPERATIONS = (
         deliveries.list_deliveries,
         schemas.DeliveryPage,
         query=schemas.DeliveryQuery,
+        description="Those of every subscription of the workspace, whichever API made it, without their attempts.",
     ),
     _operation(
         *_DELIVERIES,
@@ -228,6 +252,7 @@ OPERATIONS = (
         "Read a delivery with its attempts",
         deliveries.get_delivery,
         schemas.Delivery,
+        description="Each attempt has the signature that was sent and what came back.",
     ),
     _operation(
         *_DELIVERIES,
@@ -246,6 +271,7 @@ OPERATIONS = (
         deliveries.list_dead_letters,
         schemas.DeliveryPage,
         query=schemas.DeadLetterQuery,
+        description="`dead_reason` says why.",
     ),
     _operation(
         *_DEAD_LETTERS,
@@ -255,6 +281,8 @@ OPERATIONS = (
         deliveries.replay_dead_letter,
         schemas.Delivery,
         errors=(409,),
+        meanings={409: "The delivery is not dead; retryDelivery takes any state."},
+        description="At once, under the same delivery id; its attempts go on being counted.",
     ),
     Operation(
         "GET",
@@ -267,6 +295,11 @@ OPERATIONS = (
         answers=dict.fromkeys((401, 403, 429), _PROBLEM),
         tag="Deliveries",
         media_type="text/event-stream",
+        meanings={
+            200: "Messages as they happen, until the stream closes.",
+            403: "The API key is good but lacks the scope `deliveries`.",
+            429: "Too many requests, or streams.",
+        },
         description=(
             "Server-Sent Events for 60 seconds: `ready`, a `delivery` after every attempt, comments to keep the line "
             "open, `closing`. A reader that does not keep up is let go of."

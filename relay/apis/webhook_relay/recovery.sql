@@ -39,7 +39,7 @@ LIMIT :n;
 -- name: recovery_revive
 -- On the full schedule: the attempts that were made stand in the log, and the schedule is counted from here.
 UPDATE deliveries
-SET state = 'pending', dead_reason = NULL, next_attempt_at = :now, completed_at = NULL, leased_until = NULL,
+SET state = 'pending', dead_reason = NULL, next_attempt_at = :now, completed_at = NULL,
     schedule_base = attempts_made
 WHERE workspace_id = :workspace_id AND id = :id AND state = 'dead';
 

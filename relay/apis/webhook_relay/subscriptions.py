@@ -21,7 +21,7 @@ from relay.store import listing, subscriptions
 from relay.store.database import Steps, Work, work
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response, parse_object, read_body
-from relay.web.wiring import CLOCK, DATABASE, ENGINE, GUARD, SECRETS
+from relay.web.wiring import CLOCK, DATABASE, ENGINE, GUARD, REPORT, SECRETS
 
 GRACE_MS = 48 * 3600 * 1000
 """For how long a rotated secret signs beside the new one."""
@@ -96,12 +96,13 @@ async def update_subscription(request: web.Request) -> web.Response:
 async def delete_subscription(request: web.Request) -> web.Response:
     """deleteSubscription: what waits ends dead (`unsubscribed`); its deliveries stay readable."""
     app, subscription_id = request.app, request.match_info["id"]
-    found = is_id(subscription_id) and await app[DATABASE].write(
-        subscriptions.remove(api_key_of(request).workspace_id, subscription_id, NAME, app[CLOCK]())
-    )
-    if not found:
+    removed = None
+    if is_id(subscription_id):
+        workspace_id = api_key_of(request).workspace_id
+        removed = await app[DATABASE].write(subscriptions.remove(workspace_id, subscription_id, NAME, app[CLOCK]()))
+    if removed is None:
         raise NotFound(MISSING_TEXT)
-    app[ENGINE].forget(subscription_id)
+    app[ENGINE].removed(removed)
     return web.Response(status=204)
 
 
@@ -151,16 +152,22 @@ async def subscription_of(request: web.Request) -> Subscription:
 
 
 async def _change(request: web.Request, change: Change) -> Subscription:
-    app, subscription_id, changed = request.app, request.match_info["id"], None
+    app, key, subscription_id, both = request.app, api_key_of(request), request.match_info["id"], None
     if is_id(subscription_id):
-        changed = await app[DATABASE].write(_changing(api_key_of(request).workspace_id, subscription_id, change))
-    if changed is None:
+        both = await app[DATABASE].write(_changing(key.workspace_id, subscription_id, change))
+    if both is None:
         raise NotFound(MISSING_TEXT)
+    before, changed = both
     app[ENGINE].forget(subscription_id)
+    if changed.state is not before.state:
+        app[REPORT].switched(changed, key.id)
     return changed
 
 
 @work
-def _changing(workspace_id: str, subscription_id: str, change: Change) -> Steps[Subscription | None]:
+def _changing(
+    workspace_id: str, subscription_id: str, change: Change
+) -> Steps[tuple[Subscription, Subscription] | None]:
+    """The subscription as it was and as it is now."""
     found = yield from subscriptions.get_of_api(workspace_id, subscription_id, NAME)
-    return None if found is None else (yield from change(found))
+    return None if found is None else (found, (yield from change(found)))

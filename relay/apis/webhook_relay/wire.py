@@ -58,4 +58,6 @@ WIRE = Wire(
         switch_off_after=8,
         switch_off_to=SubscriptionState.PAUSED,
     ),
+    when_off="POST /v1/subscriptions/{subscription}/resume, and /recover for what it missed",
+    when_dead="POST /v1/deliveries/{delivery}/retry, or /v1/subscriptions/{subscription}/recover for all of a time",
 )

@@ -11,7 +11,7 @@ from relay.producers.testimonials.pages import OPERATIONS
 from relay.producers.testimonials.smtp import parse_server
 from relay.producers.testimonials.wiring import TESTIMONIALS, Testimonials
 from relay.web.failures import Failures
-from relay.web.wiring import CLOCK, DATABASE, SECRETS, SETTINGS
+from relay.web.wiring import CLOCK, CONDITIONS, DATABASE, SECRETS, SETTINGS
 
 __all__ = ["OPERATIONS", "mount"]
 
@@ -28,13 +28,8 @@ def mount(app: web.Application, public_url: str) -> list[Chore]:
     settings = app[SETTINGS]
     links = Links(app[SECRETS], public_url)
     server = parse_server(settings.smtp_url.get_secret_value()) if settings.smtp_url else None
-    mailer = Mailer(app[DATABASE], links, app[CLOCK], server, settings.mail_from)
+    mailer = Mailer(app[DATABASE], links, app[CLOCK], server, settings.mail_from, app[CONDITIONS])
     app[TESTIMONIALS] = Testimonials(
         links, mailer, Failures(WRONG_LINKS_A_MINUTE, "too many links that do not exist; try again in a minute")
     )
-
-    async def close_mailer(_: web.Application) -> None:
-        await mailer.close()
-
-    app.on_cleanup.append(close_mailer)
-    return [Chore("send-mail", MAIL_TICK_S, mailer.send_due)]
+    return [Chore("send-mail", MAIL_TICK_S, mailer.send_due, stop=mailer.stop)]

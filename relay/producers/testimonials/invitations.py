@@ -22,6 +22,9 @@ from relay.producers.testimonials.model import (
 from relay.store import workspaces
 from relay.store.database import Row, Steps, Work, statement, work
 
+PRODUCER = "testimonials"
+"""Who publishes, in the metrics."""
+
 Publish = Callable[[Event], Work[Published]]
 
 

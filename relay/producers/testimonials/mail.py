@@ -64,6 +64,8 @@ class MailOutcome:
 
     state: MailState
     error: str | None = None
+    is_served: bool | None = None
+    """Whether the mail server lets us hand in mail at all; None when this try does not tell."""
 
 
 def email_sha256(email: str) -> str:
@@ -144,9 +146,32 @@ def settle(mail: Mail, outcome: MailOutcome, now_ms: int) -> Steps[None]:
 
 
 @work
+def put_back(mail_id: str, now_ms: int) -> Steps[None]:
+    """Nothing of it was handed in, and not for want of trying: it is due at once, and this was no try."""
+    yield statement("email_put_back", id=mail_id, now=now_ms)
+
+
+@work
+def set_back(now_ms: int, by_ms: int) -> Steps[None]:
+    """The clock was set back by so much, to `now_ms`: what waits for a time of before waits no longer than it did."""
+    yield statement("email_set_back", now=now_ms, was=now_ms + by_ms, by=by_ms)
+
+
+@work
 def abandon(now_ms: int) -> Steps[None]:
-    """What a process was sending when it died is `unknown`: the server may have taken it."""
+    """What a process was sending when it died is `unknown`: the server may have taken it.
+
+    So is what was claimed at a time yet to come: the clock was set back, and nobody is at it.
+    """
     yield statement("email_abandon", now=now_ms, claimed_before=now_ms - SENDING_LIMIT_MS)
+
+
+@work
+def waiting() -> Steps[int]:
+    """How many mails are queued."""
+    rows = yield statement("email_waiting")
+    count: int = rows[0]["waiting"]
+    return count
 
 
 @work

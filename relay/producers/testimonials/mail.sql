@@ -19,6 +19,10 @@ SET state = 'sending', claimed_at = :now, next_attempt_at = NULL, attempts_made 
 FROM due WHERE id = due_id
 RETURNING id, workspace_id, recipient, message_id, attempts_made, invitation_id;
 
+-- name: email_waiting
+-- It scans what is queued, once at the stop.
+SELECT COUNT(*) AS waiting FROM emails WHERE state = 'queued';
+
 -- name: email_contents
 SELECT
     invitations.token_version, submissions.customer_name, submissions.erased_at,
@@ -38,7 +42,16 @@ WHERE id = :id AND state = 'sending';
 -- name: email_abandon
 UPDATE emails
 SET state = 'unknown', claimed_at = NULL, completed_at = :now, last_error = 'Relay stopped while this was being sent'
-WHERE state = 'sending' AND claimed_at <= :claimed_before;
+WHERE state = 'sending' AND (claimed_at <= :claimed_before OR claimed_at > :now);
+
+-- name: email_put_back
+UPDATE emails
+SET state = 'queued', next_attempt_at = :now, claimed_at = NULL, attempts_made = attempts_made - 1
+WHERE id = :id AND state = 'sending';
+
+-- name: email_set_back
+UPDATE emails SET next_attempt_at = CASE WHEN next_attempt_at <= :was THEN :now ELSE next_attempt_at - :by END
+WHERE state = 'queued' AND next_attempt_at > :now;
 
 -- name: email_of_invitation
 SELECT * FROM emails WHERE invitation_id = :invitation_id;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -62,17 +63,12 @@ def _is_loopback(host: str) -> bool:
 
 
 async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> MailOutcome:
-    """Hand in one mail. Never raises for what a server or the network does."""
-    client = SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls,
-        start_tls=server.start_tls,
-        username=server.username,
-        password=server.password,
-        local_hostname=sender.rpartition("@")[2],
-        timeout=STEP_TIMEOUT_S,
-    )
+    """Hand in one mail. Never raises for what a server or the network does.
+
+    Cancelled before the text is offered it raises CancelledError: nothing has arrived. After that it returns what is
+    known.
+    """
+    client = _client(server, sender, STEP_TIMEOUT_S)
     try:
         try:
             await client.connect()
@@ -80,20 +76,54 @@ async def post(server: MailServer, sender: str, recipient: str, text: bytes) -> 
             await client.rcpt(recipient)
         except SMTPRecipientRefused as refusal:
             # 4xx is "not now"; 5xx says that there is no such mailbox, and asking again would not make one.
-            return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
+            state = MailState.FAILED if refusal.code >= 500 else MailState.QUEUED
+            return MailOutcome(state, _said(refusal), is_served=True)
         except (SMTPException, OSError, ValueError) as error:
-            return MailOutcome(MailState.QUEUED, _said(error))
+            return MailOutcome(MailState.QUEUED, _said(error), is_served=False)
         try:
             await client.data(text)
         except SMTPDataError as refusal:
-            return MailOutcome(MailState.FAILED if refusal.code >= 500 else MailState.QUEUED, _said(refusal))
+            state = MailState.FAILED if refusal.code >= 500 else MailState.QUEUED
+            return MailOutcome(state, _said(refusal), is_served=True)
         except (SMTPException, OSError) as error:
             return MailOutcome(MailState.UNKNOWN, _said(error))
-        with contextlib.suppress(SMTPException, OSError):
+        except asyncio.CancelledError:
+            return MailOutcome(MailState.UNKNOWN, "Relay was stopped while this was being sent")
+        with contextlib.suppress(SMTPException, OSError, asyncio.CancelledError):
             await client.quit()
-        return MailOutcome(MailState.SENT)
+        return MailOutcome(MailState.SENT, is_served=True)
     finally:
         client.close()
+
+
+async def reach(server: MailServer, sender: str, limit_s: float) -> str | None:
+    """Greet a mail server, encrypt and log in as `post` would, and say good-bye: what went wrong, or None."""
+    client = _client(server, sender, limit_s)
+    try:
+        async with asyncio.timeout(limit_s):
+            await client.connect()
+            with contextlib.suppress(SMTPException, OSError):
+                await client.quit()
+    except TimeoutError:
+        return f"no answer within {limit_s:g} s"
+    except (SMTPException, OSError, ValueError) as error:
+        return _said(error)
+    finally:
+        client.close()
+    return None
+
+
+def _client(server: MailServer, sender: str, timeout_s: float) -> SMTP:
+    return SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls,
+        start_tls=server.start_tls,
+        username=server.username,
+        password=server.password,
+        local_hostname=sender.rpartition("@")[2],
+        timeout=timeout_s,
+    )
 
 
 def _said(error: Exception) -> str:

@@ -23,6 +23,11 @@ SELECT lane.subscription_id, s.workspace_id, s.consecutive_failures, s.answering
 ) AS next_attempt_at
 FROM lane JOIN subscriptions s ON s.id = lane.subscription_id;
 
+-- name: delivery_count_pending
+-- It scans the index of what is pending, beside the writer. Nobody waits for it but who reads the metrics, and they are
+-- given an older count when counting takes long.
+SELECT COUNT(*) AS pending FROM deliveries WHERE state = 'pending';
+
 -- name: delivery_due
 SELECT d.workspace_id, d.id, d.event_id, d.event_type, d.body_number, d.attempts_made, d.schedule_base,
     d.created_at, LENGTH(b.body) AS body_chars,
@@ -41,7 +46,7 @@ WHERE subscription_id = :subscription_id AND state = 'pending' AND next_attempt_
 -- count, because the receiver has it.
 UPDATE deliveries
 SET state = :state, dead_reason = :dead_reason, attempts_made = :attempts_made, next_attempt_at = :next_attempt_at,
-    final_status_code = :final_status_code, completed_at = :completed_at, leased_until = NULL
+    final_status_code = :final_status_code, completed_at = :completed_at
 WHERE workspace_id = :workspace_id AND id = :id AND (state = 'pending' OR CAST(:state AS TEXT) = 'success')
 RETURNING id;
 
@@ -63,7 +68,7 @@ SELECT * FROM attempts WHERE delivery_id = :delivery_id ORDER BY number;
 -- name: delivery_bury
 -- End what waits for a subscription, a page at a time.
 UPDATE deliveries
-SET state = 'dead', dead_reason = :reason, next_attempt_at = NULL, completed_at = :now, leased_until = NULL
+SET state = 'dead', dead_reason = :reason, next_attempt_at = NULL, completed_at = :now
 WHERE (workspace_id, id) IN (
     SELECT d.workspace_id, d.id FROM deliveries d
     WHERE d.subscription_id = :subscription_id AND d.state = 'pending' AND d.next_attempt_at <= :due_before
@@ -80,10 +85,6 @@ SELECT d.* FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
 WHERE d.workspace_id = :workspace_id AND s.api = :api
 ORDER BY d.workspace_id DESC, d.id DESC
 LIMIT :n;
-
--- name: delivery_reclaim
--- Where leases are written, one that ran out belongs to a process that is gone.
-UPDATE deliveries SET leased_until = NULL WHERE state = 'pending' AND leased_until <= :now;
 
 -- name: delivery_pull_in
 -- Due at once, what is due later than that. It steps from one subscription to the next, as delivery_waiting does.
@@ -103,9 +104,35 @@ WHERE (workspace_id, id) IN (
     WHERE d.state = 'pending' AND d.next_attempt_at > :latest
 );
 
+-- name: delivery_set_back
+-- It steps from one subscription to the next, as delivery_waiting does, and passes what is due already.
+WITH RECURSIVE lane (subscription_id) AS (
+    SELECT MIN(subscription_id) FROM deliveries WHERE state = 'pending'
+    UNION ALL
+    SELECT (
+        SELECT MIN(d.subscription_id) FROM deliveries d
+        WHERE d.state = 'pending' AND d.subscription_id > lane.subscription_id
+    )
+    FROM lane WHERE lane.subscription_id IS NOT NULL
+)
+UPDATE deliveries SET next_attempt_at = CASE WHEN next_attempt_at <= :was THEN :now ELSE next_attempt_at - :by END
+WHERE (workspace_id, id) IN (
+    SELECT d.workspace_id, d.id
+    FROM lane JOIN deliveries d ON d.subscription_id = lane.subscription_id
+    WHERE d.state = 'pending' AND d.next_attempt_at > :now AND (
+        d.next_attempt_at <= :was OR EXISTS (
+            SELECT 1 FROM attempts a
+            WHERE a.delivery_id = d.id AND a.number = d.attempts_made AND a.attempted_at > :attempted_after
+        )
+    )
+);
+
+-- name: delivery_put_off
+UPDATE deliveries SET next_attempt_at = :until WHERE workspace_id = :workspace_id AND id = :id AND state = 'pending';
+
 -- name: delivery_put_back
 -- Due at once, from any state or only from dead; where it stands in its schedule stays.
 UPDATE deliveries
-SET state = 'pending', dead_reason = NULL, next_attempt_at = :now, completed_at = NULL, leased_until = NULL
+SET state = 'pending', dead_reason = NULL, next_attempt_at = :now, completed_at = NULL
 WHERE workspace_id = :workspace_id AND id = :id AND (CAST(:only AS TEXT) IS NULL OR state = :only)
 RETURNING id;

@@ -30,7 +30,7 @@ ORDER BY created_at, id;
 UPDATE subscriptions
 SET removed_at = :now, updated_at = :now, secret = '', previous_secret = NULL, previous_secret_until = NULL
 WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
-RETURNING id;
+RETURNING *;
 
 -- name: subscription_of_key
 SELECT * FROM subscriptions
@@ -57,6 +57,15 @@ RETURNING workspace_id;
 UPDATE subscriptions SET paused_at = :now, updated_at = :now
 WHERE id = :id AND paused_at IS NULL AND removed_at IS NULL
 RETURNING workspace_id;
+
+-- name: subscription_standings
+-- It scans the subscriptions, beside the writer; as delivery_count_pending, for the metrics alone.
+SELECT api,
+    SUM(CASE WHEN disabled_at IS NULL AND paused_at IS NULL THEN 1 ELSE 0 END) AS active,
+    SUM(CASE WHEN disabled_at IS NULL AND paused_at IS NOT NULL THEN 1 ELSE 0 END) AS paused,
+    SUM(CASE WHEN disabled_at IS NOT NULL THEN 1 ELSE 0 END) AS disabled
+FROM subscriptions WHERE removed_at IS NULL
+GROUP BY api;
 
 -- name: subscription_any_secret
 SELECT secret FROM subscriptions WHERE removed_at IS NULL ORDER BY updated_at DESC LIMIT 1;

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse
 from jsonschema_rs import Draft202012Validator
 
 from relay.app import APIS
+from relay.catalogue import Catalogue
 from relay.web import openapi
 from relay.web.api import Api
 
@@ -25,6 +26,7 @@ SPECS = {
 }
 """The published contract of each API. One that is not mounted yet is held to its own from the day it is."""
 
+CATALOGUE = Catalogue.load()
 EACH_API = pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
 
 Document = dict[str, Any]
@@ -54,6 +56,10 @@ class Described:
         return {int(status): response for status, response in self.described["responses"].items()}
 
     @property
+    def needs_body(self) -> bool:
+        return bool(self.described.get("requestBody", {}).get("required"))
+
+    @property
     def is_public(self) -> bool:
         return self.described.get("security") == []
 
@@ -62,8 +68,8 @@ class Described:
         return "text/event-stream" in self.responses.get(200, {}).get("content", {})
 
 
-def served(api: Api) -> Document:
-    return openapi.document(api)
+def served(api: Api, url: str = "https://relay.acme.test/relay", catalogue: Catalogue = CATALOGUE) -> Document:
+    return openapi.document(api, url, catalogue.types())
 
 
 def published(api: Api) -> Document:
@@ -100,6 +106,12 @@ def operations_of(document: Document) -> dict[str, Described]:
 
 def operations_served(api: Api) -> dict[str, Described]:
     return operations_of(served(api))
+
+
+def resolved(document: Document) -> Document:
+    """A document without references."""
+    found: Document = _resolved(document, document)
+    return found
 
 
 def _resolved(document: Document, node: Any) -> Any:
@@ -149,3 +161,27 @@ async def faults(operation: Described, answer: ClientResponse) -> list[str]:
     schema = content[answer.content_type].get("schema", True)
     errors = Draft202012Validator(schema, validate_formats=True).iter_errors(await answer.json(content_type=None))
     return [f"{list(error.instance_path)}: {error.message}" for error in errors]
+
+
+TOLD = (
+    "Retry-After",
+    "Location",
+    "WWW-Authenticate",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
+"""The headers that clients act upon."""
+
+
+def header_faults(operation: Described, answer: ClientResponse) -> list[str]:
+    """What is wrong with the headers of an answer, held against what is described of them."""
+    described = operation.responses[answer.status].get("headers", {})
+    faults = [f"{answer.status} has {name}, undescribed" for name in TOLD if name in answer.headers.keys() - described]
+    for name, header in described.items():
+        value = answer.headers.get(name)
+        if value is None:
+            faults += [f"{answer.status} has no {name}"] if header["required"] else []
+        elif header["schema"].get("type") == "integer" and not value.isdecimal():
+            faults.append(f"{answer.status} has {name}: {value}")
+    return faults

@@ -33,11 +33,20 @@ BODIES: dict[str, dict[str, Any]] = {
     "testWebhook": {"url": "/ok"},
     "createSubscription": {"url": "https://example.com/in", "event_filter": "clip.*", "name": "clips"},
     "updateSubscription": {"name": "renamed"},
+    "resumeSubscription": {"replay_missed": True},
     "recoverSubscription": {"since": "2026-01-01T00:00:00Z"},
 }
 """A good body for every operation that takes one; a url that is a path is the receiver's."""
 COMMON_IDS = {"/api/v1/event-types": "clip.approved"}
 """Ids of what belongs to nobody, by the path they follow: every workspace may see it."""
+
+
+METHODS = ("GET", "POST", "PATCH", "DELETE")
+"""In the order of a walk through all operations: what deletes comes last."""
+
+
+def in_order(operations: dict[str, Described]) -> list[tuple[str, Described]]:
+    return sorted(operations.items(), key=lambda item: METHODS.index(item[1].method))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,9 @@ import pytest
 
 from relay.web.api import Api
 from tests.apis.contract.documents import EACH_API, Described, faults, operations_of, operations_served, published
-from tests.apis.contract.scene import Scene, play
+from tests.apis.contract.scene import Scene, in_order, play
 from tests.conftest import Relay
 from tests.receiver import Receiver
-
-METHODS = ("GET", "POST", "PATCH", "DELETE")
-"""In the order of the walk: what deletes comes last."""
 
 
 @pytest.fixture
@@ -19,22 +16,19 @@ async def scene(relay: Relay, receiver: Receiver) -> Scene:
     return await play(relay, receiver, "walked")
 
 
-def _in_order(api: Api) -> list[tuple[str, Described]]:
-    return sorted(
-        ((name, one) for name, one in operations_served(api).items() if not one.streams),
-        key=lambda item: METHODS.index(item[1].method),
-    )
+def _without_streams(api: Api) -> list[tuple[str, Described]]:
+    return [(name, one) for name, one in in_order(operations_served(api)) if not one.streams]
 
 
 async def _walk(api: Api, scene: Scene, held_to: dict[str, Described]) -> dict[str, list[str]]:
     """What is wrong with the answers, by operation: good request, unknown id, bad body, no key."""
     found: dict[str, list[str]] = {}
-    for name, operation in _in_order(api):
+    for name, operation in _without_streams(api):
         answers = [await scene.call(name, operation)]
         assert answers[0].status < 300, (name, await answers[0].text())
         if "{id}" in operation.path:
             answers.append(await scene.call(name, operation, id_="unknown"))
-        if operation.request is not None:
+        if operation.request is not None and held_to.get(name, operation).request is not None:
             answers.append(await scene.call(name, operation, data=b"{"))
         if not operation.is_public:
             answers.append(await scene.call(name, operation, key=None))
@@ -57,7 +51,7 @@ async def test_answers_are_as_published_contracts_say(api: Api, scene: Scene) ->
 @EACH_API
 async def test_a_head_request_is_answered_like_its_get(api: Api, scene: Scene) -> None:
     """Status and headers without the body, as monitors ask for it."""
-    for name, operation in _in_order(api):
+    for name, operation in _without_streams(api):
         if operation.method != "GET":
             continue
         path = scene.path_of(operation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from relay.apis.webhook_relay.limit import Limiter
 from tests.apis.webhook_relay.client import publish
 from tests.conftest import KEY, Relay, StartRelay
@@ -13,7 +15,7 @@ NOW_MS = 1_800_000_000_000
 
 def test_a_bucket_empties_and_refills_evenly() -> None:
     now_ms = NOW_MS
-    limiter = Limiter(6, lambda: now_ms)
+    limiter = Limiter(6, lambda: now_ms, lambda: now_ms / 1000)
     told = [limiter.take("a") for _ in range(7)]
     assert [one.remaining for one in told] == [5, 4, 3, 2, 1, 0, 0]
     assert [one.retry_after_s for one in told] == [0, 0, 0, 0, 0, 0, 10]
@@ -26,13 +28,17 @@ def test_a_bucket_empties_and_refills_evenly() -> None:
     assert limiter.take("a").remaining == 5
 
 
-def test_a_clock_that_is_set_back_costs_at_most_one_filling() -> None:
-    now_ms = NOW_MS
-    limiter = Limiter(6, lambda: now_ms)
-    limiter.take("a")
-    now_ms -= 3_600_000
+@pytest.mark.parametrize("step_ms", [-3_600_000, 3_600_000, -30_000])
+def test_a_clock_that_is_set_changes_nothing_but_what_is_told(step_ms: int) -> None:
+    now_ms, now_s = NOW_MS, 0.0
+    limiter = Limiter(6, lambda: now_ms, lambda: now_s)
+    for _ in range(5):
+        limiter.take("a")
+    now_ms += step_ms
+    last = limiter.take("a")
+    assert (last.retry_after_s, last.remaining, last.full_at_s) == (0, 0, now_ms // 1000 + 60)
     assert limiter.take("a").retry_after_s == 10
-    now_ms += 60_000
+    now_s += 60
     assert limiter.take("a").remaining == 5
 
 

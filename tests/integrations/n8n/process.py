@@ -14,11 +14,12 @@ from typing import Any
 import aiohttp
 
 from tests.apis.webhook_relay.client import until
-from tests.integrations.conftest import INTEGRATIONS, install, run
-from tests.integrations.n8n.install import install as install_n8n
+from tests.conftest import has
+from tests.integrations.conftest import run
+from tests.npm import N8N, N8N_NODES
 from tests.whole.process import free_port
 
-PACKAGE = INTEGRATIONS / "n8n"
+PACKAGE = N8N_NODES.folder
 START_S = 120.0
 STOP_S = 30.0
 ENDED_S = 30.0
@@ -50,7 +51,7 @@ _FITTING = {
 
 async def build_package(folder: Path) -> None:
     """Our package in a user's n8n folder, just as npm would have put it there."""
-    await install(PACKAGE)
+    await has(N8N_NODES)
     await run(["npm", "run", "build"], PACKAGE)
     await run(["npm", "pack", "--pack-destination", str(folder)], PACKAGE)
     [packed] = folder.glob("*.tgz")
@@ -226,11 +227,11 @@ def _workflow(nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def n8n_with_relay(folder: Path) -> AsyncIterator[N8n]:
-    """n8n with our package and an owner; whatever happens, it is gone afterwards."""
-    program = await asyncio.to_thread(install_n8n)
+    """n8n with our package and an owner; whatever happens, it is gone afterwards. Skips where n8n is not installed."""
+    programs = await has(N8N)
     await build_package(folder)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        n8n = N8n(program, folder, session)
+        n8n = N8n(programs / "n8n", folder, session)
         try:
             await n8n.start()
             await n8n.set_up_owner()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -11,6 +12,9 @@ from email.policy import default
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
+
+# It is not part of what is tested, and its log is not Relay's.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 
 class MailServer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from relay.core.conditions import Change, Condition, Conditions
 from relay.core.errors import StartError
 from relay.core.model import Event
 from relay.delivery.publish import Published
@@ -22,6 +24,7 @@ from relay.store import workspaces
 from relay.store.database import Steps, work
 from relay.store.secrets import Secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
+from tests.logged import logged
 from tests.producers.testimonials.mail_server import MailServer, mail_server
 
 SENDER = "Acme Stories <stories@acme.example>"
@@ -42,7 +45,12 @@ class Outbox:
         self.database = database
         self.workspace_id = workspace_id
         self.now_ms = 1_791_209_000_000
-        self.mailer = Mailer(database, LINKS, lambda: self.now_ms, parse_server(server.url), SENDER)
+        self.told: list[Change] = []
+        self.conditions = Conditions(time.monotonic, self.told.append)
+        self.mailer = self.mailer_of(server.url)
+
+    def mailer_of(self, url: str) -> Mailer:
+        return Mailer(self.database, LINKS, lambda: self.now_ms, parse_server(url), SENDER, self.conditions)
 
     async def invite(
         self, email: str = "dana@example.com", name: str | None = "Dana Whitlock", *, send: bool = True
@@ -173,9 +181,12 @@ async def test_a_connection_cut_after_the_text_leaves_it_unknown(outbox: Outbox,
 
 async def test_a_server_that_is_down_is_waited_for(outbox: Outbox, unused_tcp_port: int) -> None:
     invited = await outbox.invite()
-    down = parse_server(f"smtp://127.0.0.1:{unused_tcp_port}")
-    await Mailer(outbox.database, LINKS, lambda: outbox.now_ms, down, SENDER).send_due()
+    await outbox.mailer_of(f"smtp://127.0.0.1:{unused_tcp_port}").send_due()
     assert await outbox.state(invited) is MailState.QUEUED
+    assert outbox.conditions.current == (Condition.MAIL_REFUSED,)
+    outbox.now_ms += 60_000
+    await outbox.mailer.send_due()
+    assert [change.lasted_s is None for change in outbox.told] == [True, False]
 
 
 async def test_a_mail_left_behind_by_a_crash_is_unknown(outbox: Outbox, server: MailServer) -> None:
@@ -210,7 +221,7 @@ async def test_a_customer_who_was_invited_without_mail_can_be_mailed_later(outbo
 
 
 async def test_parallel_senders_send_each_mail_once(outbox: Outbox, server: MailServer) -> None:
-    other = Mailer(outbox.database, LINKS, lambda: outbox.now_ms, parse_server(server.url), SENDER)
+    other = outbox.mailer_of(server.url)
     for number in range(6):
         await outbox.invite(f"c{number}@example.com")
     await asyncio.gather(outbox.mailer.send_due(), other.send_due())
@@ -231,3 +242,64 @@ def test_a_password_is_only_sent_over_tls_except_to_this_machine() -> None:
 def test_a_mail_server_that_cannot_be_understood_stops_the_start(url: str) -> None:
     with pytest.raises(StartError, match="RELAY_SMTP_URL"):
         parse_server(url)
+
+
+async def test_a_mail_server_that_is_down_is_said_once_and_its_return_too(
+    outbox: Outbox, server: MailServer, unused_tcp_port: int
+) -> None:
+    told: list[Change] = []
+    conditions = Conditions(lambda: outbox.now_ms / 1000, told.append)
+    down = parse_server(f"smtp://user:s3cr3t@127.0.0.1:{unused_tcp_port}")
+    mailer = Mailer(outbox.database, LINKS, lambda: outbox.now_ms, down, SENDER, conditions)
+    for number in range(4):
+        await outbox.invite(f"c{number}@example.com")
+    with logged() as log:
+        await mailer.send_due()
+        outbox.now_ms += 60_000
+        await mailer.send_due()
+        assert [(one.condition, one.lasted_s) for one in told] == [(Condition.MAIL_REFUSED, None)]
+        assert "s3cr3t" not in told[0].detail
+        mailer._server = parse_server(server.url)
+        outbox.now_ms += 300_000
+        await mailer.send_due()
+    assert [one.lasted_s for one in told[1:]] == [360]
+    assert len(server.recipients) == 4
+    assert log.lines == [], "no line for each mail that waits"
+
+
+@pytest.mark.parametrize("answer", ["450 not now", "550 no such mailbox"])
+async def test_a_recipient_that_is_refused_says_nothing_against_the_server(
+    outbox: Outbox, server: MailServer, answer: str
+) -> None:
+    told: list[Change] = []
+    conditions = Conditions(lambda: 0.0, told.append)
+    mailer = Mailer(outbox.database, LINKS, lambda: outbox.now_ms, parse_server(server.url), SENDER, conditions)
+    server.rcpt_answers = [answer]
+    await outbox.invite()
+    await mailer.send_due()
+    assert told == []
+    conditions.begin(Condition.MAIL_REFUSED)
+    server.rcpt_answers = [answer]
+    await outbox.invite("other@example.com")
+    await mailer.send_due()
+    assert [one.lasted_s for one in told] == [None, 0.0], "it took part in the dialogue"
+
+
+async def test_mails_that_are_given_up_are_one_line_without_addresses(outbox: Outbox, server: MailServer) -> None:
+    server.rcpt_answers = ["550 <dana@example.com>: no such \x1b[31m mailbox"] * 20
+    for number in range(20):
+        await outbox.invite(f"dana{number}@example.com")
+    with logged() as log:
+        await outbox.mailer.send_due()
+        await outbox.invite("late@example.com")
+        server.data_answers = ["cut"]
+        await outbox.mailer.send_due()
+        assert len(log.lines) == 1, "the next line is a minute later"
+        await outbox.mailer.stop(1)
+    first, last = log.records
+    assert (first["event"], first["mails"], first["state"]) == ("invitation mails were given up", 20, "failed")
+    assert (last["mails"], last["state"]) == (1, "unknown")
+    assert "550" in first["reason"]
+    assert first["invitation_id"].startswith("inv_")
+    assert "example.com" not in log.text
+    assert all(line.isprintable() for line in log.lines)

@@ -1,4 +1,4 @@
-"""A catch URL as it may be shown: enough to recognise it, too little to send to it."""
+"""A target URL as it may be shown: enough to recognise it, too little to send to it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def masked(target_url: str) -> str:
         return "…"
     origin, path, query = parts.groups()
     return origin + "/".join(map(_shortened, path.split("/"))) + ("?…" if query else "")
+
+
+def host_of(target_url: str) -> str:
+    """The host with its port, as it was given."""
+    parts = _PARTS.fullmatch(target_url)
+    return parts[1].partition("://")[2] if parts else "…"
 
 
 def _shortened(part: str) -> str:
