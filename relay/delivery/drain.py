@@ -262,7 +262,9 @@ class Drain:
             request, signature = signed
             outcome = await self._poster.post(request)
         except NotSent as hindered:
-            self._hindrances.all_held_up(hindered.condition, hindered.message)
+            if hindered.condition.not_ready:
+                self._hindrances.all_held_up(hindered.condition, hindered.message)
+            # Else it is a matter of this target: other names are known, and there are ports to other addresses.
             self._schedule.put_back(lane, claimed, self._schedule.now() + round(PAUSE_S * 1000))
             return
         finally:

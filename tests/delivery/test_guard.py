@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from relay.core.errors import StartError, TargetError, TargetFault
