@@ -114,7 +114,8 @@ class Settings(BaseSettings):
     )
     delivery_concurrency: int = _setting(
         256,
-        "How many POSTs may be under way at once; eight times as many more may wait for slow receivers.",
+        "How many POSTs may be under way at once (a body counts once for each 16 KB); eight times as many more may wait"
+        " for slow receivers.",
         "a whole number from 1 to 10000",
         ge=1,
         le=10_000,

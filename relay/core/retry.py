@@ -92,15 +92,16 @@ def retry_after_s(value: str | None, now_ms: int) -> float | None:
     if value is None:
         return None
     value = value.strip()
-    if re.fullmatch(r"[0-9]{1,10}", value):
-        return float(value)
+    if re.fullmatch(r"[0-9]+", value):
+        return float(value)  # infinite when it has hundreds of digits: a wait is capped anyway
     try:
-        at = parsedate_to_datetime(value)
+        # All three forms of RFC 9110, 5.6.7. A leap second is in them, and not in a datetime.
+        at = parsedate_to_datetime(re.sub(r":60\b", ":59", value))
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        return max(0.0, at.timestamp() - now_ms / 1000)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, at.timestamp() - now_ms / 1000)
 
 
 def probe_after_ms(policy: RetryPolicy, consecutive_failures: int, now_ms: int) -> int:

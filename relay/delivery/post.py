@@ -16,7 +16,7 @@ from relay.delivery.connection import Connection, ExchangeFailed
 from relay.delivery.guard import Guard, strict_address
 from relay.delivery.pool import Key, Pool
 from relay.delivery.resolve import LookupFailed, Resolver
-from relay.delivery.shortage import Shortage, can_reach, shortage_in
+from relay.delivery.shortage import Shortage, can_reach, descriptors_are_short, shortage_in
 from relay.delivery.target import Target
 from relay.delivery.tls import ResumingContext, trusting_context
 
@@ -150,6 +150,9 @@ class Poster:
         except TimeoutError:
             raise ExchangeFailed(ErrorCode.TIMEOUT, f"no connection to {where} within the time limit") from None
         except ssl.SSLCertVerificationError as error:
+            if descriptors_are_short():
+                # Certificates that are trusted are read from their folder when one is needed.
+                raise NotSent("no certificates could be read", condition=Condition.DESCRIPTORS_SHORT) from None
             raise ExchangeFailed(ErrorCode.TLS_ERROR, error.verify_message or "the certificate is not valid") from None
         except ssl.SSLError as error:
             raise ExchangeFailed(ErrorCode.TLS_ERROR, error.reason or "the TLS handshake failed") from None

@@ -12,7 +12,7 @@ from relay.core.errors import NotSent
 SPARE = 8
 """How many descriptors must be free: a look-up needs a few at a time, and hides that it could not have them."""
 LOOK_S = 1.0
-OVER_S = 5.0
+OVER_S = 10.0
 """A condition ends when it was not met for so long: descriptors come and go, and nobody wants to be told each time."""
 
 _SHORT = {

@@ -1,7 +1,7 @@
 """A target URL, taken apart once: the guard judges, and the POST uses, the same `Target`.
 
 RFC 3986 says where the authority ends (at the first `/`, `?` or `#`), so one regular expression splits the text, and
-yarl reads the host alone. Path and query are never parsed: they go out byte for byte as they were given. What two
+idna reads the host alone. Path and query are never parsed: they go out byte for byte as they were given. What two
 programs could read differently (blanks, controls, backslashes, user names, `%` in the authority, odd numbers) is not
 accepted.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
 
-from yarl import URL
+import idna
 
 from relay.core.errors import TargetError, TargetFault
 
@@ -89,12 +89,7 @@ def _read_host(text: str) -> tuple[str, IPv4Address | IPv6Address | None]:
         except ValueError:
             raise _malformed("url must have a valid IPv6 address in its brackets") from None
         return str(literal), literal
-    try:
-        # yarl maps full-width digits, circled letters and ideographic dots to what a browser would, then applies IDNA.
-        host = URL(f"https://{text}/").raw_host or ""
-    except ValueError:
-        raise _malformed("url must have a valid host name") from None
-    host = host.lower().removesuffix(".")
+    host = _ascii(text).lower().removesuffix(".")
     if _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
         # The system's resolver reads 127.1, 0x7f000001 and 017700000001 as addresses; only the plain spelling is taken.
         try:
@@ -105,6 +100,21 @@ def _read_host(text: str) -> tuple[str, IPv4Address | IPv6Address | None]:
     if not is_host_name(host):
         raise _malformed("url must have a valid host name")
     return host, None
+
+
+def _ascii(text: str) -> str:
+    """A host in ASCII, as browsers and curl have it: letters of all scripts, joiners, full-width digits, other dots."""
+    if text.isascii():
+        return text
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        pass
+    try:
+        # What was allowed in 2003 is still in use: emoji, and joiners that join nothing.
+        return text.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise _malformed("url must have a valid host name") from None
 
 
 def is_host_name(host: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from relay.core.errors import StartError, TargetError, TargetFault
 from relay.delivery.guard import Allowed, Guard
 from relay.delivery.target import MAX_URL, parse_target
+from tests.conftest import Relay
 
 STRICT = Guard(Allowed())
 LOCAL = Guard(Allowed.parse("127.0.0.0/8"))
@@ -51,6 +52,13 @@ def test_a_public_https_target_is_kept_byte_for_byte(url: str) -> None:
         ("https://bücher.de:8443/%2f", "https://xn--bcher-kva.de:8443/%2f", b"POST /%2f HTTP/1.1"),
         ("https://example.com/日本", "https://example.com/%E6%97%A5%E6%9C%AC", b"POST /%E6%97%A5%E6%9C%AC HTTP/1.1"),
         ("https://ｅｘａｍｐｌｅ。com/", "https://example.com/", b"POST / HTTP/1.1"),
+        # What curl makes of joiners (U+200D, U+200C), of emoji, and of what is not seen.
+        ("https://क्\u200dष.example.com/", "https://xn--11b2ezcw70k.example.com/", b"POST / HTTP/1.1"),
+        ("https://نامه\u200cای.example.com/", "https://xn--mgba3gch31f060k.example.com/", b"POST / HTTP/1.1"),
+        ("https://a\u200db.example.com/", "https://ab.example.com/", b"POST / HTTP/1.1"),
+        ("https://👨\u200d👩\u200d👧.example.com/", "https://xn--pq8hbd.example.com/", b"POST / HTTP/1.1"),
+        ("https://❤\ufe0f.example.com/", "https://xn--qei.example.com/", b"POST / HTTP/1.1"),
+        ("https://soft\u00adhyphen.com/", "https://softhyphen.com/", b"POST / HTTP/1.1"),
     ],
 )
 def test_characters_beyond_ascii_are_encoded_once_and_the_result_is_stable(url: str, stored: str, line: bytes) -> None:
@@ -72,6 +80,17 @@ def test_characters_beyond_ascii_are_encoded_once_and_the_result_is_stable(url: 
 )
 def test_the_request_line_carries_the_path_and_query_as_given(url: str, head: bytes) -> None:
     assert STRICT.target(url).head == head
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["loc\u200dalhost", "127\u200d.0.0.1", "１２７.0.0.\u200d1", "10.0.0.1\u200d", "a.loca\u200cl", "\u200d",
+     "a.\u200d.com", "\u200dlocalhost"],
+)  # fmt: skip
+def test_a_joiner_hides_nothing_from_the_guard(host: str) -> None:
+    """It is the host that would be connected to which is judged."""
+    with pytest.raises(TargetError):
+        STRICT.check_target(f"https://{host}/")
 
 
 PRIVATE_V4 = """
@@ -424,3 +443,16 @@ def test_a_fault_found_once_is_found_again() -> None:
         assert LOCAL.check_target("http://127.0.0.1/") == "http://127.0.0.1/"
         with pytest.raises(TargetError):
             LOCAL.check_target("http://10.0.0.1/")
+
+
+@pytest.mark.parametrize(
+    ("path", "member", "status", "more"),
+    [("/v1/subscriptions", "url", 201, {}), ("/v1/webhooks", "url", 200, {}),
+     ("/api/v1/hooks", "target_url", 200, {"event_type": "clip.approved"})],
+)  # fmt: skip
+async def test_every_api_takes_a_host_with_a_joiner(
+    relay: Relay, path: str, member: str, status: int, more: dict[str, str]
+) -> None:
+    body = {member: "https://क्\u200dष.example.com/hook", **more}
+    made = await relay.json("POST", path, body, status=status)
+    assert made.get("url", "https://xn--11b2ezcw70k.example.com/hook") == "https://xn--11b2ezcw70k.example.com/hook"

@@ -206,6 +206,22 @@ async def test_while_nothing_can_be_sent_nothing_counts_and_then_all_is_sent(wor
     assert world.faults == []
 
 
+@pytest.mark.parametrize("condition", [Condition.LOOKUPS_BUSY, Condition.PORTS_SHORT])
+async def test_what_only_some_targets_meet_holds_up_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch, condition: Condition
+) -> None:
+    """Names that hang take the threads for look-ups: what needs none goes out as ever."""
+    monkeypatch.setattr(hindrances, "PAUSE_S", 60.0)
+    hook, other = await world.subscribe(), await world.subscribe()
+    await world.until_success(await world.publish(hook), await world.publish(other))
+    world.far_end.answers[hook.target_url] = [NotSent("all threads are taken", condition=condition)]
+    waiting = await world.publish(hook)
+    await world.until_asked(hook.target_url, 2)
+    await world.until_success(await world.publish(other), waiting, timeout_s=5)
+    assert world.delivery(waiting)["attempts_made"] == 1
+    world.nothing_was_charged(hook)
+
+
 async def test_what_meets_it_now_and_then_is_told_once(world: World) -> None:
     """A shortage that comes and goes within seconds is one."""
     hook = await world.subscribe()

@@ -7,7 +7,9 @@ import contextlib
 import errno
 import os
 import resource
+import shutil
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from relay.core.conditions import Change, Condition, Conditions
 from relay.core.errors import NotSent
@@ -25,12 +28,13 @@ from relay.delivery.post import Poster
 from relay.delivery.resolve import CACHE_SIZE, Lookup, Resolver, system_lookup
 from relay.delivery.shortage import Shortage
 from tests.delivery.test_post import request_to, until
+from tests.delivery.test_tls import name_in_folder
 from tests.receiver import Receiver
 
 
 @contextlib.contextmanager
-def no_descriptors() -> Iterator[None]:
-    """This process can open nothing more."""
+def no_descriptors(but: int = 0) -> Iterator[None]:
+    """This process can open nothing more, or only so many."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
     taken: list[int] = []
@@ -39,6 +43,9 @@ def no_descriptors() -> Iterator[None]:
         with contextlib.suppress(OSError):
             while True:
                 taken.append(os.dup(0))
+        for one in taken[:but]:
+            os.close(one)
+        del taken[:but]
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -109,6 +116,25 @@ async def test_without_descriptors_those_of_idle_connections_are_given_back(rece
             assert len(sender.pool) == 0
             await until(lambda: receiver.open_connections == 0)
             assert (await sender.poster.post(request_to(url, owner_id="wsp_2"))).status == 200
+
+
+async def test_trust_that_cannot_be_read_for_want_of_descriptors_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of certificates is looked into when one is needed. Two descriptors are left: the connection's ends."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command names the certificates of a folder, and it is not here")
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+    (tmp_path / "trusted.pem").rename(tmp_path / name_in_folder(tmp_path / "trusted.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    async with Receiver(tls=context) as receiver, sending(Sender()) as sender:
+        url = receiver.url(host="localhost")
+        await sender.resolver.addresses("localhost")
+        with no_descriptors(but=2):
+            assert await sender.not_sent(url) is Condition.DESCRIPTORS_SHORT
+        assert (await sender.poster.post(request_to(url))).status == 200
 
 
 def no_such_name(host: str) -> list[str]:
