@@ -24,16 +24,17 @@ from relay.core.wire import Wire
 from relay.delivery.engine import Engine
 from relay.delivery.farewell import DeletingGuard, Farewells
 from relay.delivery.guard import Allowed, Guard
+from relay.delivery.jobs import Chore
 from relay.delivery.post import Poster
 from relay.delivery.removal import removal_chore
 from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
 from relay.delivery.tls import trusting_context
 from relay.producers import testimonials
+from relay.sealed import keys_of, need_all_secrets
 from relay.settings import Settings
-from relay.store import subscriptions, workspaces
+from relay.store import workspaces
 from relay.store.database import Database
-from relay.store.secrets import Secrets, load_secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
 from relay.web.api import Api
@@ -80,12 +81,18 @@ def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings, *, serve: bool) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
-    """The database of the settings, and the secrets that open what it keeps. `serve` claims it for this process."""
-    _make_folder(settings.data_dir)
-    secrets = load_secrets(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data_dir)
-    async with open_sqlite(settings.database_path, serve=serve) as database:
-        yield database, secrets
+async def open_store(settings: Settings, *, read_only: bool = False) -> AsyncIterator[SqliteDatabase]:
+    """The database of the settings for a command, beside the server if one runs. It makes nothing and migrates nothing.
+
+    Raises StoreError when there is no database, StartError when its schema is not that of this release.
+    """
+    async with open_sqlite(settings.database_path, serve=False, read_only=read_only) as database:
+        yield database
+
+
+def _is_new(path: Path) -> bool:
+    """Whether there is no database yet; an empty file is what a start leaves that was cut off."""
+    return not path.exists() or path.stat().st_size == 0
 
 
 def _make_folder(folder: Path) -> None:
@@ -106,8 +113,15 @@ async def running(
     catalogue = Catalogue.load(settings.sample_events)
     conditions = Conditions(time.monotonic, _tell)
     async with contextlib.AsyncExitStack() as stack:
-        database, secrets = await stack.enter_async_context(open_store(settings, serve=True))
-        await _check_secrets(database, secrets)
+        _make_folder(settings.data_dir)
+        if _is_new(settings.database_path):
+            keys_of(settings, make=True)  # before the database: one that is there is never given a new key
+        database = await stack.enter_async_context(
+            open_sqlite(settings.database_path, serve=True, conditions=conditions)
+        )
+        secrets = keys_of(settings)
+        database.leave_note(secrets.fingerprint)
+        await need_all_secrets(database, secrets, settings, clock())
         _allow_many_sockets()
 
         # Bound before anything is made: links and the guard need the port, which may be any free one.
@@ -140,6 +154,7 @@ async def running(
             concurrency=settings.delivery_concurrency,
             retention_days=settings.retention_days,
             chores=[
+                Chore("look-at-file", 1, database.look),
                 farewells.chore,
                 removal_chore(database, clock),
                 *testimonials.mount(app, url),
@@ -169,13 +184,6 @@ async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> t
         key = settings.bootstrap_key.get_secret_value()
         await database.write(workspaces.ensure_key(workspace.id, key, frozenset(SCOPES), "bootstrap", now_ms))
     return first_keys
-
-
-async def _check_secrets(database: Database, secrets: Secrets) -> None:
-    """A wrong RELAY_SECRET_KEY must be seen now, not at the first delivery that cannot be signed."""
-    sealed = await database.read(subscriptions.any_secret())
-    if sealed is not None:
-        secrets.open(sealed)
 
 
 def _allow_many_sockets() -> None:

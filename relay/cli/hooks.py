@@ -52,10 +52,8 @@ async def _examine(settings: Settings, workspace_name: str | None) -> tuple[int,
     from relay.delivery.guard import Allowed, Guard
     from relay.store import workspaces
 
-    if not settings.database_path.is_file():
-        raise NotFound(f"there is no database {settings.database_path}; name its folder with --data-dir")
     guard = Guard(Allowed.parse(settings.allow_targets))
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings, read_only=True) as database:
         if workspace_name is not None and await database.read(workspaces.by_name(workspace_name)) is None:
             raise NotFound(f'there is no workspace "{workspace_name}"; relay workspaces list shows them')
         examined = await database.read(examine(workspace_name))

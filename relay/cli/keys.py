@@ -59,7 +59,7 @@ async def _create_key(
 
     if not workspace_name.strip():
         raise InputError("the workspace needs a name")
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings) as database:
         now_ms = wall_clock()
         workspace, _ = await database.write(environments.ensure(workspace_name.strip(), prefix, now_ms))
         key = new_key(prefix)
@@ -99,7 +99,7 @@ async def _list_keys(settings: Settings) -> list[dict[str, Any]]:
     from relay.app import open_store
     from relay.store import workspaces
 
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings, read_only=True) as database:
         found = await database.read(workspaces.list_keys())
     return [
         {

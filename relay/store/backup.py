@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from relay.core.errors import StoreError
 from relay.store.migrate import check_past, load_migrations
-from relay.store.sqlite import BUSY_TIMEOUT_MS, dialect, owned
+from relay.store.ownership import KEPT, owned, real_path
+from relay.store.sqlite import BUSY_TIMEOUT_MS, dialect, need_database
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -42,8 +43,8 @@ def back_up(database: Path, target: Path) -> Contents:
     Nobody who writes has to wait. Raises StoreError, and leaves no file, when there is no database, when the target
     exists, when there is no room.
     """
-    if not database.is_file():
-        raise StoreError(f"there is no database {database}")
+    need_database(database)
+    database = real_path(database)
     _new_file(target)
     try:
         _copy(database, target)
@@ -56,12 +57,13 @@ def back_up(database: Path, target: Path) -> Contents:
 def restore(source: Path, database: Path) -> Restored:
     """Put a backup in the place of a database that nobody serves; the former file stays beside it.
 
-    Raises StoreError when the backup is not a whole database of Relay, and StartError when it was written by a newer
-    release or a server has the file. The file is then as it was.
+    A path that is a link stays one: the file it leads to is replaced. Raises StoreError when the backup is not a whole
+    database of Relay, and StartError when it was written by a newer release or a server has the file. The file is then
+    as it was.
     """
     if not source.is_file():
         raise StoreError(f"there is no backup {source}")
-    database = database.absolute()
+    database = real_path(database)
     with owned(database):
         if database.exists() and database.samefile(source):
             raise StoreError(f"{source} is the database itself")
@@ -121,11 +123,11 @@ def _keep(database: Path) -> Path:
     # What is in the log belongs to it. If the file is too damaged for that, the log is kept as it is.
     with contextlib.suppress(sqlite3.Error), _connected(database) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    kept = database.with_name(f"{database.name}.before-restore")
+    kept = database.with_name(database.name + KEPT)
     number = 1
     while kept.exists():
         number += 1
-        kept = database.with_name(f"{database.name}.before-restore-{number}")
+        kept = database.with_name(f"{database.name}{KEPT}-{number}")
     for suffix in ("", "-wal"):
         file = database.with_name(database.name + suffix)
         if file.exists():

@@ -13,9 +13,9 @@ from relay.core.errors import StoreError
 from relay.store import workspaces
 from relay.web.body import json_response
 from relay.web.operation import PUBLIC, Operation
-from relay.web.wiring import DATABASE, ENGINE, METRICS
+from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, METRICS
 
-_READ_TIMEOUT_S = 2.0
+_TIMEOUT_S = 2.0
 
 
 class Health(BaseModel):
@@ -35,16 +35,19 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """`readyz`: 200 when events can be taken and are being delivered, else 503 with what is amiss."""
-    reasons = []
+    refusal = None
     try:
-        async with asyncio.timeout(_READ_TIMEOUT_S):
+        async with asyncio.timeout(_TIMEOUT_S):
+            await request.app[DATABASE].probe()
             await request.app[DATABASE].read(workspaces.get(""))
     except TimeoutError:
-        reasons.append("the database does not answer")
+        refusal = "the database does not answer in time: another program holds it, or the disk is slow"
     except StoreError as error:
-        reasons.append(f"the database cannot be read: {type(error).__name__}")
-    if not request.app[DATABASE].is_writable:
-        reasons.append("the database cannot be written")
+        refusal = error.message
+    reasons = [one.words for one in request.app[CONDITIONS].current if one.not_ready]
+    # A condition says more than the refusal that showed it.
+    if refusal is not None and not reasons:
+        reasons.append(refusal)
     if not request.app[ENGINE].running:
         reasons.append("deliveries are not being sent")
     if reasons:

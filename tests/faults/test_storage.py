@@ -100,7 +100,7 @@ async def test_while_the_disk_is_full_the_server_is_not_ready(relay: Relay) -> N
 
         await until(is_refused)
         answer = await relay.json("GET", "/readyz", key=None, status=503)
-        assert answer["reasons"] == ["the database cannot be written"]
+        assert answer["reasons"] == ["disk full"]
 
     async def is_ready_again() -> bool:
         await relay.call("POST", "/v1/events", EVENT)

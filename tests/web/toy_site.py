@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from relay.core import errors
+from relay.core.conditions import Conditions
 from relay.core.keys import new_key
 from relay.core.model import SubscriptionState
 from relay.core.retry import RetryPolicy
@@ -37,7 +39,7 @@ from relay.web.middleware import answer_headers, register
 from relay.web.openapi import operations as documents
 from relay.web.operation import ANY_KEY, PUBLIC, Operation
 from relay.web.watchdog import Patience, watched_runner
-from relay.web.wiring import CLOCK, DATABASE, ENGINE
+from relay.web.wiring import CLOCK, CONDITIONS, DATABASE, ENGINE
 
 NOW_MS = 1_780_000_000_000
 
@@ -201,6 +203,7 @@ async def toy_site(folder: Path, patience: Patience | None = None) -> AsyncItera
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         register(app, (NOTES, LEDGER), [HEALTHZ, *HEALTH, *documents((NOTES, LEDGER))])
         app[DATABASE], app[CLOCK] = database, lambda: site.now_ms
+        app[CONDITIONS] = Conditions(time.monotonic, lambda change: None)
         app[ENGINE] = cast("Any", site.engine)
         runner = watched_runner(app) if patience is None else watched_runner(app, patience)
         await runner.setup()
