@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from relay import listen
 from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
 from relay.core.conditions import Change, Conditions
@@ -31,10 +31,11 @@ from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
 from relay.delivery.tls import trusting_context
 from relay.producers import testimonials
+from relay.producers.testimonials.smtp import parse_server
 from relay.sealed import keys_of, need_all_secrets
 from relay.settings import Settings
 from relay.store import workspaces
-from relay.store.database import Database
+from relay.store.database import Database, Steps, work
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
 from relay.web.api import Api
@@ -50,7 +51,6 @@ APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
 """The keys that the first start makes for the workspace `default`."""
 DEFAULT_WORKSPACE = "default"
-BACKLOG = 1024
 
 log = structlog.get_logger("relay")
 
@@ -64,11 +64,37 @@ class Running:
     """A server that listens."""
 
     url: str
+    """How others reach it."""
+    sockets: tuple[str, ...]
+    """The URLs of what it really listens on."""
     first_keys: tuple[str, ...]
     """The keys of the first start; empty at every other. They are in no database and cannot be shown again."""
     database: SqliteDatabase
     engine: Engine
     app: web.Application
+
+
+def check(settings: Settings) -> None:
+    """Raise StartError with all that is wrong with what parts read out of the settings for themselves."""
+    smtp_url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+    reads: list[Callable[[], object]] = [
+        lambda: listen.addresses_of(settings.hosts, settings.port),
+        lambda: Allowed.parse(settings.allow_targets),
+        lambda: Catalogue.load(settings.sample_events),
+        lambda: parse_server(smtp_url) if smtp_url else None,
+    ]
+    wrong = []
+    for read in reads:
+        try:
+            read()
+        except StartError as error:
+            wrong.append(error.message)
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        wrong.append(f"RELAY_DATA_DIR must be a folder, and {settings.data_dir} is none")
+    if settings.database_path.is_dir():
+        wrong.append(f"RELAY_DATABASE must be a file, and {settings.database_path} is a folder")
+    if wrong:
+        raise StartError("; ".join(wrong))
 
 
 def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
@@ -104,12 +130,18 @@ def _make_folder(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, clock: Clock = wall_clock, resolver: Resolver | None = None
+    settings: Settings,
+    *,
+    clock: Clock = wall_clock,
+    resolver: Resolver | None = None,
+    announce: Callable[[Running], None] = lambda relay: None,
 ) -> AsyncIterator[Running]:
     """Serve until the block ends: then requests that are under way finish, and everything is closed.
 
-    Raises StartError with one line when it cannot start.
+    `announce` shows what there is to show. The first keys are stored only after it: what it could not show, because it
+    raised, nobody has. Raises StartError with one line when it cannot start.
     """
+    check(settings)
     catalogue = Catalogue.load(settings.sample_events)
     conditions = Conditions(time.monotonic, _tell)
     async with contextlib.AsyncExitStack() as stack:
@@ -125,9 +157,10 @@ async def running(
         _allow_many_sockets()
 
         # Bound before anything is made: links and the guard need the port, which may be any free one.
-        listener = stack.enter_context(_bind(settings))
-        url = settings.public_url or _url_of(listener)
-        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=_own_addresses(listener))
+        listeners = [stack.enter_context(one) for one in listen.listen(settings.hosts, settings.port)]
+        sockets = tuple(listen.url_of(one) for one in listeners)
+        url = settings.public_url or sockets[0]
+        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=listen.own_addresses(listeners))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         register(
             app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *openapi.operations(APIS), *testimonials.OPERATIONS]
@@ -170,20 +203,34 @@ async def running(
         # What waits is taken up first: a request that is answered finds the engine at work.
         await engine.start()
         # Last: they are shown once, and a start that fails shows nothing.
-        first_keys = await _ensure_keys(database, settings, clock())
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
-        yield Running(url, first_keys, database, engine, app)
+        first_keys = await _first_keys(database)
+        relay = Running(url, sockets, first_keys, database, engine, app)
+        announce(relay)
+        await _ensure_keys(database, settings, first_keys, clock())
+        for listener in listeners:
+            await web.SockSite(runner, listener, backlog=listen.BACKLOG).start()
+        yield relay
 
 
-async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> tuple[str, ...]:
-    workspace, is_new = await database.write(workspaces.ensure(DEFAULT_WORKSPACE, now_ms))
-    first_keys = tuple(new_key(prefix) for prefix in FIRST_PREFIXES) if is_new else ()
+async def _first_keys(database: Database) -> tuple[str, ...]:
+    if await database.read(workspaces.by_name(DEFAULT_WORKSPACE)) is not None:
+        return ()
+    return tuple(new_key(prefix) for prefix in FIRST_PREFIXES)
+
+
+async def _ensure_keys(database: Database, settings: Settings, first_keys: Sequence[str], now_ms: int) -> None:
+    bootstrap = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else None
+    await database.write(_keys_of_a_start(first_keys, bootstrap, now_ms))
+
+
+@work
+def _keys_of_a_start(first_keys: Sequence[str], bootstrap: str | None, now_ms: int) -> Steps[None]:
+    # In one commit: of a start that is cut off here, the next one is the first again.
+    workspace, _ = yield from workspaces.ensure(DEFAULT_WORKSPACE, now_ms)
     for key, prefix in zip(first_keys, FIRST_PREFIXES, strict=False):
-        await database.write(workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], "first start", now_ms))
-    if settings.bootstrap_key is not None:
-        key = settings.bootstrap_key.get_secret_value()
-        await database.write(workspaces.ensure_key(workspace.id, key, frozenset(SCOPES), "bootstrap", now_ms))
-    return first_keys
+        yield from workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], "first start", now_ms)
+    if bootstrap is not None:
+        yield from workspaces.ensure_key(workspace.id, bootstrap, frozenset(SCOPES), "bootstrap", now_ms)
 
 
 def _allow_many_sockets() -> None:
@@ -191,33 +238,6 @@ def _allow_many_sockets() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _bind(settings: Settings) -> socket.socket:
-    where = f"{settings.host}:{settings.port}"
-    try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        why = str(error.strerror or error).partition(" (while")[0]
-        raise StartError(f"cannot listen on {where}: {why}") from error
-
-
-def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
-    """Where this server can be reached, so that no delivery is made to itself."""
-    host, port = listener.getsockname()[:2]
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - asked about, not listened on
-        return frozenset([(host, port)])
-    with contextlib.suppress(OSError):
-        return frozenset((str(found[4][0]), port) for found in socket.getaddrinfo(socket.gethostname(), port))
-    return frozenset()
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    if ":" in host:
-        host = f"[{host}]"
-    return f"http://{host}:{port}"
 
 
 def _tell(change: Change) -> None:

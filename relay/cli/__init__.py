@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -10,23 +11,28 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from relay import __version__
 from relay.cli.command import database_options, run, told_in_one_line
 from relay.cli.hooks import hooks
 from relay.cli.keys import keys
+from relay.cli.secrets import secrets
+from relay.cli.streams import Commands, give_up_stdout, need_stdout, told
 from relay.cli.workspaces import workspaces
+from relay.core.errors import RelayError
 from relay.core.keys import DEFAULT_SCOPES
 from relay.log import configure_logging
-from relay.settings import Settings, describe, load_settings
+from relay.settings import Settings, describe, load_settings, unknown_ones
+from relay.table import table
+
+if TYPE_CHECKING:
+    from relay.app import Running
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relay")
 def main() -> None:
     """Relay: a self-hosted REST Hook integration server."""
@@ -35,6 +41,7 @@ def main() -> None:
 main.add_command(keys)
 main.add_command(hooks)
 main.add_command(workspaces)
+main.add_command(secrets)
 
 
 @main.command()
@@ -44,28 +51,28 @@ main.add_command(workspaces)
 @told_in_one_line
 def serve(**flags: Any) -> None:
     """Serve the APIs and deliver events, until SIGTERM or Ctrl-C."""
+    _tell_unknown()
     settings = load_settings(**flags)
     configure_logging(settings.log_format)
+    if not settings.database_path.exists():
+        need_stdout()
     run(_serve(settings))
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     # A name look-up that hangs in the system's library cannot be cancelled, and Python would wait for its thread.
     os._exit(0)
 
 
-async def _serve(settings: Settings) -> None:
-    from relay.app import DEFAULT_WORKSPACE, FIRST_PREFIXES, running
+def _tell_unknown() -> None:
+    for line in unknown_ones():
+        click.echo(f"relay: {line}", err=True)
 
-    for name in settings.unknown:
-        click.echo(f"relay: {name} is set, but there is no such setting", err=True)
+
+async def _serve(settings: Settings) -> None:
+    from relay.app import running
+
     stop = _stop_on_signals()
-    async with running(settings) as relay:
-        click.echo(f"Relay {__version__} listens on {relay.url}")
-        if relay.first_keys:
-            click.echo(f'\nThe first API keys of the workspace "{DEFAULT_WORKSPACE}", shown only now:\n')
-            for prefix, key in zip(FIRST_PREFIXES, relay.first_keys, strict=True):
-                click.echo(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
-            click.echo(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
-        sys.stdout.flush()
+    async with running(settings, announce=lambda relay: _announce(settings, relay)) as relay:
         # What is there now stays for good: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
@@ -73,6 +80,34 @@ async def _serve(settings: Settings) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if relay.database.damaged.done():
             raise relay.database.damaged.result()
+
+
+def _announce(settings: Settings, relay: Running) -> None:
+    """Say where it listens, and show the first keys; without those it can do without anybody who listens to it."""
+    from relay.app import DEFAULT_WORKSPACE, FIRST_PREFIXES
+
+    public_url = settings.public_url or f"not set; links lead to {relay.url}"
+    lines = [
+        f"Relay {__version__} listens on {' and '.join(relay.sockets)}",
+        f"Data folder: {settings.data_dir.absolute()}",
+        f"Public URL: {public_url}",
+    ]
+    if relay.database.path.parent != settings.data_dir.resolve():
+        lines.insert(2, f"Database: {relay.database.path}")
+    if relay.first_keys:
+        lines.append(f'\nThe first API keys of the workspace "{DEFAULT_WORKSPACE}", shown only now:\n')
+        for prefix, key in zip(FIRST_PREFIXES, relay.first_keys, strict=True):
+            lines.append(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
+        lines.append(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
+    try:
+        if relay.first_keys:
+            need_stdout()
+        click.echo("\n".join(lines))
+    except OSError as error:
+        give_up_stdout()
+        if relay.first_keys:
+            raise RelayError(f"{told(error)}; the first keys could not be shown, so none were made") from None
+        click.echo(f"relay: {told(error)}; it serves all the same", err=True)
 
 
 def _stop_on_signals() -> asyncio.Future[None]:
@@ -191,12 +226,19 @@ def _key_place(chosen: Settings) -> str:
 @database_options
 @told_in_one_line
 def settings(*, as_json: bool, **flags: Any) -> None:
-    """Show the effective settings, secrets hidden."""
-    rows = describe(load_settings(**flags))
+    """Show the effective settings, secrets hidden; ends with 1 when relay serve would refuse them."""
+    from relay.app import check
+
+    _tell_unknown()
+    chosen = load_settings(**flags)
+    check(chosen)
+    rows = describe(chosen)
     if as_json:
         click.echo(json.dumps({row.name: {"value": row.value_shown, "source": row.source} for row in rows}))
         return
-    table = Table("setting", "value", "from", "what it does")
-    for row in rows:
-        table.add_row(row.name, row.value_shown, row.source, row.help)
-    Console().print(table)
+    click.echo(
+        table(
+            ("setting", "value", "from", "what it does"),
+            [(row.name, row.value_shown, row.source, row.help) for row in rows],
+        )
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from email.utils import parseaddr
 
 import structlog
 
+from relay.core.sender import parse_sender
 from relay.producers.testimonials import letter, mail, smtp
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.mail import MailOutcome, MailState
@@ -82,7 +82,7 @@ class Mailer:
         if claimed.is_suppressed:
             return MailOutcome(MailState.FAILED, "this address must not be written to")
         text = letter.write(claimed, self._links, sender, self._clock())
-        return await smtp.post(server, parseaddr(sender)[1], claimed.recipient, text)
+        return await smtp.post(server, parse_sender(sender).address, claimed.recipient, text)
 
     async def close(self) -> None:
         """Let the mail that is being sent get through; one that takes too long is left behind as `sending`."""
