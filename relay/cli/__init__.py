@@ -10,19 +10,20 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from relay import __version__
-from relay.cli.command import database_options, run, told_in_one_line
+from relay.cli.command import counted, database_options, run, told_in_one_line
 from relay.cli.hooks import hooks
 from relay.cli.keys import keys
 from relay.cli.secrets import secrets
 from relay.cli.streams import Commands, give_up_stdout, need_stdout, told
 from relay.cli.workspaces import workspaces
-from relay.core.errors import RelayError
+from relay.core.errors import RelayError, StartError
 from relay.core.keys import DEFAULT_SCOPES
 from relay.log import configure_logging
 from relay.settings import Settings, describe, load_settings, unknown_ones
@@ -30,6 +31,7 @@ from relay.table import table
 
 if TYPE_CHECKING:
     from relay.app import Running
+    from relay.store.backup import Contents
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -175,15 +177,17 @@ def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool,
 @told_in_one_line
 def backup(*, file: Path, as_json: bool, **flags: Any) -> None:
     """Copy the database into FILE, whole and as of one moment; also while the server runs."""
+    from relay.sealed import keys_are_in
     from relay.store.backup import back_up
 
     chosen = load_settings(**flags)
-    contents = back_up(chosen.database_path, file)
+    contents = back_up(chosen.database_path, file, _opener(chosen))
     if as_json:
         click.echo(json.dumps({"file": str(file), **contents._asdict()}))
         return
     click.echo(f"{file}: {contents.events} events, {contents.pending} deliveries pending, {contents.size_bytes} bytes")
-    click.echo(f"Keep {_key_place(chosen)} with it: without the key its signing secrets cannot be opened.", err=True)
+    click.echo(f"Keep {keys_are_in(chosen)} with it: without the key its signing secrets cannot be opened.", err=True)
+    _tell_unreadable(contents, keys_are_in(chosen))
 
 
 @main.command()
@@ -197,10 +201,11 @@ def restore(*, file: Path, as_json: bool, **flags: Any) -> None:
     The next start sends whatever was pending in the backup, under the same delivery ids: also what has been delivered
     since the backup was made.
     """
+    from relay.sealed import keys_are_in
     from relay.store.backup import restore as restore_file
 
     chosen = load_settings(**flags)
-    contents, kept = restore_file(file, chosen.database_path)
+    contents, kept = restore_file(file, chosen.database_path, _opener(chosen))
     if as_json:
         kept_at = str(kept) if kept else None
         click.echo(json.dumps({"database": str(chosen.database_path), "kept": kept_at, **contents._asdict()}))
@@ -211,12 +216,27 @@ def restore(*, file: Path, as_json: bool, **flags: Any) -> None:
     click.echo(
         f"At the next start {contents.pending} deliveries that were pending in the backup are sent, under the same ids,"
         "\nalso those that have been delivered since: receivers drop these by webhook-id. What was published since"
-        f"\nis not in the backup. The key that belongs to it: {_key_place(chosen)}"
+        f"\nis not in the backup. The key that belongs to it: {keys_are_in(chosen)}"
     )
+    _tell_unreadable(contents, keys_are_in(chosen))
 
 
-def _key_place(chosen: Settings) -> str:
-    return "RELAY_SECRET_KEY" if chosen.secret_key else str(chosen.data_dir / "secret.key")
+def _opener(chosen: Settings) -> Callable[[str], bool] | None:
+    from relay.sealed import keys_of
+
+    try:
+        return keys_of(chosen).can_open
+    except StartError:
+        return None
+
+
+def _tell_unreadable(contents: Contents, place: str) -> None:
+    if contents.unreadable:
+        click.echo(
+            f"{counted(contents.unreadable, 'signing secret')} in it cannot be opened with {place}: the server"
+            " starts only with the key they were sealed with",
+            err=True,
+        )
 
 
 @main.command()

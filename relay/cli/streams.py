@@ -41,11 +41,11 @@ def _open_what_is_closed() -> None:
     # Python has none of those that were closed. Writing to this output fails as it should; what else there is to say
     # about that is said to nobody.
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)  # noqa: PTH123, SIM115
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: PTH123, SIM115
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def need_stdout() -> None:

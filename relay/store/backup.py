@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +29,12 @@ class Contents(NamedTuple):
     pending: int
     """Deliveries that were still to be sent: a restore sends them."""
     newest_event_at_ms: int | None
+    unreadable: int | None
+    """Signing secrets that the keys at hand cannot open; None without keys."""
+
+
+CanOpen = Callable[[str], bool] | None
+"""Whether the keys at hand open a sealed text; None when there are none."""
 
 
 class Restored(NamedTuple):
@@ -37,7 +43,7 @@ class Restored(NamedTuple):
     """Where the former file is now; None when there was none."""
 
 
-def back_up(database: Path, target: Path) -> Contents:
+def back_up(database: Path, target: Path, can_open: CanOpen = None) -> Contents:
     """Copy a database, as it is at one moment, into a new file for its owner only.
 
     Nobody who writes has to wait. Raises StoreError, and leaves no file, when there is no database, when the target
@@ -48,13 +54,13 @@ def back_up(database: Path, target: Path) -> Contents:
     _new_file(target)
     try:
         _copy(database, target)
-        return _inspected(target, database)
+        return _inspected(target, database, can_open)
     except BaseException:
         _remove(target)
         raise
 
 
-def restore(source: Path, database: Path) -> Restored:
+def restore(source: Path, database: Path, can_open: CanOpen = None) -> Restored:
     """Put a backup in the place of a database that nobody serves; the former file stays beside it.
 
     A path that is a link stays one: the file it leads to is replaced. Raises StoreError when the backup is not a whole
@@ -72,7 +78,7 @@ def restore(source: Path, database: Path) -> Restored:
         _new_file(arriving)
         try:
             _copy(source, arriving)
-            contents = _inspected(arriving, source)
+            contents = _inspected(arriving, source, can_open)
             kept = _keep(database) if database.exists() else None
             # A log of the former file would be taken for one of this.
             for suffix in SIDE_FILES:
@@ -103,7 +109,7 @@ def _copy(source: Path, target: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _inspected(path: Path, original: Path) -> Contents:
+def _inspected(path: Path, original: Path, can_open: CanOpen) -> Contents:
     """What is in a copy. Raises StoreError unless it is a whole database of a schema this release knows."""
     with _told_in_one_line(original), _connected(path) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -115,7 +121,9 @@ def _inspected(path: Path, original: Path) -> Contents:
         check_past(connection, [one._replace(text=dialect(one.text)) for one in load_migrations()], original)
         events, newest_at_ms = connection.execute("SELECT COUNT(*), MAX(created_at) FROM events").fetchone()
         pending = connection.execute("SELECT COUNT(*) FROM deliveries WHERE state = 'pending'").fetchone()[0]
-    return Contents(path.stat().st_size, events, pending, newest_at_ms)
+        sealed = connection.execute("SELECT secret FROM subscriptions WHERE removed_at IS NULL")
+        unreadable = None if can_open is None else sum(not can_open(text) for (text,) in sealed)
+    return Contents(path.stat().st_size, events, pending, newest_at_ms, unreadable)
 
 
 def _keep(database: Path) -> Path:

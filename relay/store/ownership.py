@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +75,7 @@ def owned(path: Path, *, make: bool = False) -> Iterator[Callable[[str], None]]:
             yield leave_note
             return
         # Made for its owner only before SQLite opens it: the log beside it gets the same permissions. Open until
-        # SQLite has closed it: closing any descriptor of a file gives up all locks that the process has on it.
+        # SQLite has closed it: whoever closes a descriptor of a file gives up all locks the process has on it.
         try:
             descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if make else 0), 0o600)
         except OSError as error:
@@ -134,12 +136,16 @@ def _written(descriptor: int) -> Holder:
 
 
 def _lock_itself(descriptor: int, path: Path) -> None:
+    if sys.platform != "linux":
+        return  # elsewhere the side file has to do, which is there under each name but a hard link's
+    # Of the open file, not of the process: SQLite unlocks the whole file again and again, for all of the process.
+    lock = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_BYTE)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
     except (BlockingIOError, PermissionError):
         raise StartError(f"{path} is already served, under another name; stop that server first") from None
     except OSError:
-        pass  # a file system without such locks: the side file has to do
+        pass  # a file system without such locks
 
 
 class Place:
