@@ -64,7 +64,9 @@ def seal_one(tmp_path: Path, subscription_id: str, column: str, key: str) -> Non
     connection.close()
 
 
-@pytest.mark.parametrize(("which", "column"), [(0, "secret"), (4, "secret"), (8, "secret"), (0, "previous_secret"), (3, "secret")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("which", "column"), [(0, "secret"), (4, "secret"), (8, "secret"), (0, "previous_secret"), (3, "secret")]
+)
 async def test_a_start_looks_at_every_stored_secret(
     tmp_path: Path, start_relay: StartRelay, receiver: Receiver, which: int, column: str
 ) -> None:
@@ -94,8 +96,9 @@ async def test_a_page_of_good_ones_hides_no_bad_one(tmp_path: Path) -> None:
         writer.execute("INSERT INTO workspaces (id, name, created_at) VALUES ('ws_1', 'default', 1)")
         sealed = good.seal("whsec_good"), bad.seal("whsec_bad")
         writer.executemany(
-            "INSERT INTO subscriptions (id, workspace_id, api, target_url, event_filter, conditions, secret, created_at,"
-            " updated_at) VALUES (?, 'ws_1', 'rest_hooks', 'https://example.com/', '*', '{}', ?, 1, 1)",
+            "INSERT INTO subscriptions"
+            " (id, workspace_id, api, target_url, event_filter, conditions, secret, created_at, updated_at)"
+            " VALUES (?, 'ws_1', 'rest_hooks', 'https://example.com/', '*', '{}', ?, 1, 1)",
             [(f"sub_{number:06}", sealed[number == PAGE * 2]) for number in range(PAGE * 2 + 1)],
         )
         with pytest.raises(StartError, match=f"^1 of {PAGE * 2 + 1} "):
