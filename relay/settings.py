@@ -310,11 +310,11 @@ def load_settings(**flags: Any) -> Settings:
 
 def unknown_ones() -> list[str]:
     """A line for each `RELAY_*` variable that means nothing; its value may be a secret in the wrong place."""
-    known = [variable(name) for name in Settings.model_fields]
+    known = [name.upper() for name in Settings.model_fields]
     lines = []
     for name in _unknown():
-        close = get_close_matches(name.upper(), known, n=1)
-        meant = f"; {close[0]} is one" if close else ""
+        close = get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
+        meant = f"; {PREFIX}{close[0]} is one" if close else ""
         lines.append(f"{name} is set, but there is no such setting{meant}")
     return lines
 

@@ -14,6 +14,8 @@ _NAMED = re.compile(r"(?s)(.*)<([^<>]*)>\s*")
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)"')
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+
 
 class Sender(NamedTuple):
     address: str
@@ -41,23 +43,23 @@ def parse_sender(text: str) -> Sender:
 
 
 def _ascii_address(text: str) -> str:
-    if not text.rpartition("@")[0].isascii():
+    local, _, domain = text.rpartition("@")
+    if not local.isascii():
         raise ValueError(f"must have an address with only ASCII letters before its @, and {text!r} has others")
+    # Relay may well be on a network of its own, whose names (`box.local`) the library takes for no mail domains.
+    is_plain = _HOST_NAME.fullmatch(domain) is not None
     try:
-        # Relay may well be on a network of its own, where a domain needs no dot.
         found = validate_email(
-            text,
+            f"{local}@example.com" if is_plain else text,
             check_deliverability=False,
             allow_smtputf8=False,
             allow_quoted_local=True,
-            test_environment=True,
-            globally_deliverable=False,
         )
     except EmailNotValidError as error:
         raise ValueError(
             f"must be an address, relay@example.com, or Name <relay@example.com>: {text!r} is none ({error})"
         ) from None
-    return found.ascii_email or text
+    return text if is_plain else found.ascii_email or text
 
 
 def _phrase(name: str) -> str:
