@@ -12,6 +12,7 @@ from tests.whole.test_failpoints import POINTS
 TESTS = Path(__file__).parent.parent
 README = (TESTS / "README.md").read_text()
 ROWS = dict(re.findall(r"^\| F(\d+) \|(.*)$", README, re.MULTILINE))
+KINDS = re.findall(r"^\| ([ABC]\d+) (\|.*)$", README, re.MULTILINE)
 
 
 def test_all_29_faults_are_there() -> None:
@@ -20,7 +21,16 @@ def test_all_29_faults_are_there() -> None:
 
 @pytest.mark.parametrize("number", ROWS)
 def test_every_fault_names_tests_that_exist(number: str) -> None:
-    named = re.findall(r"`([\w/]+\.py)::(\w+)`", ROWS[number])
+    assert_tests_exist(ROWS[number])
+
+
+@pytest.mark.parametrize(("row", "text"), KINDS, ids=[row for row, _ in KINDS])
+def test_every_kind_names_tests_that_exist(row: str, text: str) -> None:
+    assert_tests_exist(text)
+
+
+def assert_tests_exist(text: str) -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", text)
     assert named
     for file, test in named:
         assert f"def {test}(" in (TESTS / file).read_text(), f"{file}::{test}"
