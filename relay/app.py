@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from relay import notices
+from relay import listen, notices
 from relay.apis import ravepilot, rest_hooks, webhook_relay
 from relay.catalogue import Catalogue
 from relay.core.conditions import Conditions
@@ -37,12 +36,13 @@ from relay.doctor.installation import Installation, as_values, installation_of
 from relay.notices import ConditionLog
 from relay.producers import testimonials
 from relay.producers.testimonials import mail
+from relay.producers.testimonials.smtp import parse_server
+from relay.sealed import keys_of, need_all_secrets
 from relay.settings import Settings
-from relay.store import subscriptions, workspaces
-from relay.store.database import Database
+from relay.store import workspaces
+from relay.store.database import Database, Steps, work
 from relay.store.installation import keep
 from relay.store.migrate import load_migrations
-from relay.store.secrets import Secrets, load_secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite
 from relay.web import health, openapi, pages
 from relay.web.api import Api
@@ -72,7 +72,6 @@ APIS: tuple[Api, ...] = (ravepilot.API, webhook_relay.API, rest_hooks.API)
 FIRST_PREFIXES = ("rp_live_", "whk_live_", "rsk_")
 """The keys that the first start makes for the workspace `default`."""
 DEFAULT_WORKSPACE = "default"
-BACKLOG = 1024
 CONDITIONS_S = 5.0
 STOP_COUNT_S = 2.0
 """How long counting what waits may delay the stop."""
@@ -87,11 +86,37 @@ class Running:
     """A server that listens."""
 
     url: str
+    """How others reach it."""
+    sockets: tuple[str, ...]
+    """The URLs of what it really listens on."""
     first_keys: tuple[str, ...]
     """The keys of the first start; empty at every other. They are in no database and cannot be shown again."""
     database: SqliteDatabase
     engine: Engine
     app: web.Application
+
+
+def check(settings: Settings) -> None:
+    """Raise StartError with all that is wrong with what parts read out of the settings for themselves."""
+    smtp_url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+    reads: list[Callable[[], object]] = [
+        lambda: listen.addresses_of(settings.hosts, settings.port),
+        lambda: Allowed.parse(settings.allow_targets),
+        lambda: Catalogue.load(settings.sample_events),
+        lambda: parse_server(smtp_url) if smtp_url else None,
+    ]
+    wrong = []
+    for read in reads:
+        try:
+            read()
+        except StartError as error:
+            wrong.append(error.message)
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        wrong.append(f"RELAY_DATA_DIR must be a folder, and {settings.data_dir} is none")
+    if settings.database_path.is_dir():
+        wrong.append(f"RELAY_DATABASE must be a file, and {settings.database_path} is a folder")
+    if wrong:
+        raise StartError("; ".join(wrong))
 
 
 def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
@@ -104,14 +129,18 @@ def wires_of(settings: Settings, apis: Sequence[Api] = APIS) -> dict[str, Wire]:
 
 
 @contextlib.asynccontextmanager
-async def open_store(
-    settings: Settings, *, serve: bool, conditions: Conditions | None = None
-) -> AsyncIterator[tuple[SqliteDatabase, Secrets]]:
-    """The database of the settings, and the secrets that open what it keeps. `serve` claims it for this process."""
-    _make_folder(settings.data_dir)
-    secrets = load_secrets(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data_dir)
-    async with open_sqlite(settings.database_path, serve=serve, conditions=conditions) as database:
-        yield database, secrets
+async def open_store(settings: Settings, *, read_only: bool = False) -> AsyncIterator[SqliteDatabase]:
+    """The database of the settings for a command, beside the server if one runs. It makes nothing and migrates nothing.
+
+    Raises StoreError when there is no database, StartError when its schema is not that of this release.
+    """
+    async with open_sqlite(settings.database_path, serve=False, read_only=read_only) as database:
+        yield database
+
+
+def _is_new(path: Path) -> bool:
+    """Whether there is no database yet; an empty file is what a start leaves that was cut off."""
+    return not path.exists() or path.stat().st_size == 0
 
 
 def _make_folder(folder: Path) -> None:
@@ -129,25 +158,35 @@ async def running(
     uptime: Callable[[], float] = uptime_s,
     monotonic: Callable[[], float] = time.monotonic,
     resolver: Resolver | None = None,
+    announce: Callable[[Running], None] = lambda relay: None,
 ) -> AsyncIterator[Running]:
     """Serve until the block ends: then requests that are under way finish, and everything is closed.
 
-    `uptime` gives seconds that never go back; it tells whether the clock has jumped.
-    `clock` gives Unix milliseconds, `monotonic` the seconds that the log counts its minutes by.
-    Raises StartError with one line when it cannot start.
+    `clock` gives Unix milliseconds, `monotonic` the seconds that the log counts its minutes by, `uptime` those that say
+    whether the clock has jumped. `announce` shows what there is to show. The first keys are stored only after it: what
+    it could not show, because it raised, nobody has. Raises StartError with one line when it cannot start.
     """
+    check(settings)
     catalogue = Catalogue.load(settings.sample_events)
     condition_log = ConditionLog(monotonic)
     conditions = Conditions(monotonic, condition_log.changed)
     async with contextlib.AsyncExitStack() as stack:
-        database, secrets = await stack.enter_async_context(open_store(settings, serve=True, conditions=conditions))
-        await _check_secrets(database, secrets)
+        _make_folder(settings.data_dir)
+        if _is_new(settings.database_path):
+            keys_of(settings, make=True)  # before the database: one that is there is never given a new key
+        database = await stack.enter_async_context(
+            open_sqlite(settings.database_path, serve=True, conditions=conditions)
+        )
+        secrets = keys_of(settings)
+        database.leave_note(secrets.fingerprint)
+        await need_all_secrets(database, secrets, settings, clock())
         _allow_many_sockets()
 
         # Bound before anything is made: links and the guard need the port, which may be any free one.
-        listener = stack.enter_context(_bind(settings))
-        url = settings.public_url or _url_of(listener)
-        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=_own_addresses(listener))
+        listeners = [stack.enter_context(one) for one in listen.listen(settings.hosts, settings.port)]
+        sockets = tuple(listen.url_of(one) for one in listeners)
+        url = settings.public_url or sockets[0]
+        guard = Guard(Allowed.parse(settings.allow_targets), own_addresses=listen.own_addresses(listeners))
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         documents = openapi.operations(APIS, url, catalogue.types())
         register(app, APIS, [*health.OPERATIONS, *pages.OPERATIONS, *documents, *testimonials.OPERATIONS])
@@ -185,6 +224,7 @@ async def running(
             report=report,
             chores=[
                 Chore("say-conditions", CONDITIONS_S, condition_log.tell_now_and_then),
+                Chore("look-at-file", 1, database.look),
                 farewells.chore,
                 removal_chore(database, trusted),
                 *testimonials.mount(app, url),
@@ -201,20 +241,45 @@ async def running(
         await runner.setup()
         # What waits is taken up first: a request that is answered finds the engine at work.
         await engine.start()
-        await _leave(installation_of(settings, clock(), secrets, [_url_of(listener)], guard.own_addresses), database)
+        await _leave(installation_of(settings, clock(), secrets, list(sockets), guard.own_addresses), database)
         # Last: they are shown once, and a start that fails shows nothing.
-        first_keys = await _ensure_keys(database, settings, clock())
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        first_keys = await _first_keys(database)
+        relay = Running(url, sockets, first_keys, database, engine, app)
+        announce(relay)
+        await _ensure_keys(database, settings, first_keys, clock())
+        for listener in listeners:
+            await web.SockSite(runner, listener, backlog=listen.BACKLOG).start()
         notices.started(
             settings,
             schema=load_migrations()[-1].number,
-            listens=[_url_of(listener)],
+            listens=sockets,
             public_url=url,
             event_types=len(catalogue.ids()),
             waiting=_waiting(await database.read(count())),
         )
         served.set()
-        yield Running(url, first_keys, database, engine, app)
+        yield relay
+
+
+async def _first_keys(database: Database) -> tuple[str, ...]:
+    if await database.read(workspaces.by_name(DEFAULT_WORKSPACE)) is not None:
+        return ()
+    return tuple(new_key(prefix) for prefix in FIRST_PREFIXES)
+
+
+async def _ensure_keys(database: Database, settings: Settings, first_keys: Sequence[str], now_ms: int) -> None:
+    bootstrap = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else None
+    await database.write(_keys_of_a_start(first_keys, bootstrap, now_ms))
+
+
+@work
+def _keys_of_a_start(first_keys: Sequence[str], bootstrap: str | None, now_ms: int) -> Steps[None]:
+    # In one commit: of a start that is cut off here, the next one is the first again.
+    workspace, _ = yield from workspaces.ensure(DEFAULT_WORKSPACE, now_ms)
+    for key, prefix in zip(first_keys, FIRST_PREFIXES, strict=False):
+        yield from workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], "first start", now_ms)
+    if bootstrap is not None:
+        yield from workspaces.ensure_key(workspace.id, bootstrap, frozenset(SCOPES), "bootstrap", now_ms)
 
 
 async def _stop(
@@ -237,17 +302,6 @@ def _waiting(counted: Counted) -> notices.Waiting:
     return notices.Waiting(counted.pending, counted.targets)
 
 
-async def _ensure_keys(database: Database, settings: Settings, now_ms: int) -> tuple[str, ...]:
-    workspace, is_new = await database.write(workspaces.ensure(DEFAULT_WORKSPACE, now_ms))
-    first_keys = tuple(new_key(prefix) for prefix in FIRST_PREFIXES) if is_new else ()
-    for key, prefix in zip(first_keys, FIRST_PREFIXES, strict=False):
-        await database.write(workspaces.add_key(workspace.id, key, DEFAULT_SCOPES[prefix], "first start", now_ms))
-    if settings.bootstrap_key is not None:
-        key = settings.bootstrap_key.get_secret_value()
-        await database.write(workspaces.ensure_key(workspace.id, key, frozenset(SCOPES), "bootstrap", now_ms))
-    return first_keys
-
-
 async def _leave(installation: Installation, database: Database) -> None:
     """Leave word for the doctor of how the server was started."""
     try:
@@ -257,45 +311,11 @@ async def _leave(installation: Installation, database: Database) -> None:
         notices.not_kept(error.message)
 
 
-async def _check_secrets(database: Database, secrets: Secrets) -> None:
-    """A wrong RELAY_SECRET_KEY must be seen now, not at the first delivery that cannot be signed."""
-    sealed = await database.read(subscriptions.any_secret())
-    if sealed is not None:
-        secrets.open(sealed)
-
-
 def _allow_many_sockets() -> None:
     # A request that waits for its receiver is one open socket; the usual soft limit of 1024 would be the bottleneck.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _bind(settings: Settings) -> socket.socket:
-    where = f"{settings.host}:{settings.port}"
-    try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        why = str(error.strerror or error).partition(" (while")[0]
-        raise StartError(f"cannot listen on {where}: {why}") from error
-
-
-def _own_addresses(listener: socket.socket) -> frozenset[tuple[str, int]]:
-    """Where this server can be reached, so that no delivery is made to itself."""
-    host, port = listener.getsockname()[:2]
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - asked about, not listened on
-        return frozenset([(host, port)])
-    with contextlib.suppress(OSError):
-        return frozenset((str(found[4][0]), port) for found in socket.getaddrinfo(socket.gethostname(), port))
-    return frozenset()
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    if ":" in host:
-        host = f"[{host}]"
-    return f"http://{host}:{port}"
 
 
 def _count(metrics: Metrics, batch: Sequence[Settled]) -> None:

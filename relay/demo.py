@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import click
 from aiohttp import web
 from rich.console import Console
-from rich.table import Column, Table
 from standardwebhooks import Webhook
 
 from relay.app import FIRST_PREFIXES, running
 from relay.core.errors import RelayError
 from relay.settings import PREFIX, load_settings
+from relay.table import table
 
 WAIT_S = 20.0
 _SETTINGS = {
@@ -96,14 +97,15 @@ async def run_demo(*, keep: bool, wait: bool) -> None:
             console.print("\n[bold green]All signatures verified.[/] Everything you saw went over real HTTP.")
             if wait:
                 console.print(
-                    f"Relay still serves on [bold]{relay.url}[/] with the keys {' and '.join(relay.first_keys[:2])}"
+                    f"Relay still serves on [bold]{relay.url}[/] with the keys {' and '.join(relay.first_keys[:2])}",
+                    soft_wrap=True,
                 )
                 console.print("Press Ctrl-C to stop.")
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.Event().wait()
     finally:
         if keep:
-            console.print(f"The data is kept in {folder}")
+            console.print(f"The data is kept in {folder}", soft_wrap=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -175,7 +177,7 @@ class _Demo:
         self._check_standard(subscription["signing_secret"], post)
 
         self._step("The delivery log")
-        self._console.print(_log_table(await self._delivered()))
+        click.echo(_log_table(await self._delivered()))
 
     async def _delivered(self) -> list[dict[str, Any]]:
         # The receiver has the last answer a moment before the log does.
@@ -221,9 +223,7 @@ class _Demo:
         self._say(post.body.decode())
 
 
-def _log_table(log: list[dict[str, Any]]) -> Table:
-    table = Table(Column("delivery", no_wrap=True), Column("event", no_wrap=True), "status", "tries", "answer")
-    for row in log:
-        attempts, answer = str(row["attempts_made"]), str(row["final_status_code"])
-        table.add_row(row["id"], row["event_type"], row["status"], attempts, answer)
-    return table
+def _log_table(log: list[dict[str, Any]]) -> str:
+    titles = ("delivery", "event", "status", "tries", "answer")
+    members = ("id", "event_type", "status", "attempts_made", "final_status_code")
+    return table(titles, [[row[member] for member in members] for row in log])

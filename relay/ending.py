@@ -23,7 +23,7 @@ class Ended(NamedTuple):
 
 async def revoke_key(settings: Settings, key_id: str, *, keep_hooks: bool) -> Ended:
     """Revoke a key and, unless they are to be kept, end the hooks subscribed with it. Raises NotFound."""
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings) as database:
         return await database.write(_revoke(key_id, wall_clock(), keep_hooks=keep_hooks))
 
 
@@ -39,7 +39,7 @@ def _revoke(key_id: str, now_ms: int, *, keep_hooks: bool) -> Steps[Ended]:
 
 async def delete_workspace(settings: Settings, name: str) -> Ended:
     """End a workspace; the server takes away what is left of it. Raises NotFound."""
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings) as database:
         return await database.write(_delete(name, wall_clock()))
 
 
@@ -54,5 +54,5 @@ def _delete(name: str, now_ms: int) -> Steps[Ended]:
 
 
 async def list_workspaces(settings: Settings) -> list[workspaces.Overview]:
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings, read_only=True) as database:
         return await database.read(workspaces.overview())

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from yarl import URL
 
 from relay.core.errors import StartError
 from relay.core.keys import prefix_of
+from relay.core.sender import parse_sender
 
 PREFIX = "RELAY_"
 LONGEST_DELAY_S = 30 * 24 * 3600
+SHORTEST_KEY = 16
 
-_MAIL_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
-_MAIL_FROM = re.compile(r"[^\r\n<>]*<[^\s@<>]+@[^\s@<>]+>")
+_HOST_BRACKETS = re.compile(r"^\[(.+)\]$")
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 
 
 def _setting(default: Any, help_text: str, must: str = "", **limits: Any) -> Any:
@@ -58,7 +64,9 @@ class Settings(BaseSettings):
     )
 
     host: str = _setting(
-        "127.0.0.1", "The address to listen on; 0.0.0.0 for every network.", "an address or a host name", min_length=1
+        "127.0.0.1",
+        "The addresses to listen on, separated by commas: 0.0.0.0 for every network, :: for IPv6 and IPv4 alike.",
+        "addresses or host names separated by commas, without ports",
     )
     port: int = _setting(
         8000, "The port to listen on; 0 takes any free one.", "a whole number from 0 to 65535", ge=0, le=65535
@@ -148,7 +156,7 @@ class Settings(BaseSettings):
         given = {name: value for name, value in flags.items() if value is not None}
         super().__init__(**given)
         self._flags = frozenset(given)
-        self._unknown = tuple(sorted(name for name in os.environ if name.startswith(PREFIX) and not _is_known(name)))
+        self._unknown = _unknown()
 
     @classmethod
     def settings_customise_sources(
@@ -173,6 +181,11 @@ class Settings(BaseSettings):
         return "environment" if field_name in self.model_fields_set else "default"
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """What to listen on, addresses without brackets."""
+        return tuple(_HOST_BRACKETS.sub(r"\1", part) for part in _parts(self.host))
+
+    @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data_dir / 'relay.db'}"
 
@@ -192,21 +205,45 @@ class Settings(BaseSettings):
             raise ValueError("must be sqlite:///<path>: PostgreSQL is not supported yet by this version")
         raise ValueError("must be sqlite:///<relative path> or sqlite:////<absolute path> of a file")
 
+    @field_validator("host")
+    @classmethod
+    def _host(cls, hosts: str) -> str:
+        for host in _members(hosts):
+            if not _is_address(_HOST_BRACKETS.sub(r"\1", host)) and not _HOST_NAME.fullmatch(host):
+                raise ValueError(f"must be {_must('host')}: {host!r} is none")
+        return hosts
+
     @field_validator("secret_key")
     @classmethod
     def _secret_key(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and not _parts(secret.get_secret_value()):
-            raise ValueError("must hold at least one text")
+        # An older one may be shorter: it is there to open what it once sealed, and to be replaced.
+        if secret is not None and len(_members(secret.get_secret_value())[0]) < SHORTEST_KEY:
+            raise ValueError(
+                f"must begin with a text of at least {SHORTEST_KEY} characters, best made by chance; a former one may"
+                " follow after a comma"
+            )
         return secret
+
+    @field_validator("allow_targets")
+    @classmethod
+    def _allow_targets(cls, targets: str) -> str:
+        if targets:
+            _members(targets)
+        return targets
 
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        if not re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", url) or not _has_host(url):
-            raise ValueError("must be an http or https URL without user, query and fragment")
-        return url.rstrip("/")
+        wrong = ValueError("must be an http or https URL without user, query and fragment")
+        if not re.fullmatch(r"https?://[^\s/?#@\\<>\"]+(/[^\s?#\\]*)?", url) or not _has_host(url):
+            raise wrong
+        try:
+            # As it stands in headers and mails: international names and paths in their ASCII form.
+            return str(URL(url)).rstrip("/")
+        except ValueError:
+            raise wrong from None
 
     @field_validator("bootstrap_key")
     @classmethod
@@ -250,8 +287,8 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _mail_from(cls, address: str | None) -> str | None:
-        if address is not None and not (_MAIL_ADDRESS.fullmatch(address) or _MAIL_FROM.fullmatch(address)):
-            raise ValueError("must be an address, relay@example.com, or Name <relay@example.com>")
+        if address is not None:
+            parse_sender(address)
         return address
 
     @model_validator(mode="after")
@@ -270,6 +307,17 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**flags)
     except ValidationError as error:
         raise StartError(_one_line(error)) from None
+
+
+def unknown_ones() -> list[str]:
+    """A line for each `RELAY_*` variable that means nothing; its value may be a secret in the wrong place."""
+    known = [name.upper() for name in Settings.model_fields]
+    lines = []
+    for name in _unknown():
+        close = get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
+        meant = f"; {PREFIX}{close[0]} is one" if close else ""
+        lines.append(f"{name} is set, but there is no such setting{meant}")
+    return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +346,10 @@ def is_secret(field: FieldInfo) -> bool:
     return field.annotation == SecretStr | None
 
 
+def _unknown() -> tuple[str, ...]:
+    return tuple(sorted(name for name in os.environ if name.startswith(PREFIX) and not _is_known(name)))
+
+
 def _is_known(name: str) -> bool:
     if name == "RELAY_FAILPOINT":  # no setting: it lets a process under test die at a named point
         return True
@@ -323,12 +375,15 @@ def _number(value: float) -> str:
 
 
 def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
+    return "; ".join(dict.fromkeys(map(_what_is_wrong, error.errors(include_url=False, include_input=False))))
+
+
+def _what_is_wrong(fault: ErrorDetails) -> str:
+    name = str(fault["loc"][0]) if fault["loc"] else ""
     if name not in Settings.model_fields:
         return f"{name}: there is no such setting"
-    if first["type"] == "value_error":
-        return f"{variable(name)} {first['ctx']['error']}"
+    if fault["type"] == "value_error":
+        return f"{variable(name)} {fault['ctx']['error']}"
     return f"{variable(name)} must be {_must(name)}"
 
 
@@ -339,6 +394,22 @@ def _must(name: str) -> str:
 
 def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _members(text: str) -> tuple[str, ...]:
+    """The parts of a list. Raises ValueError when one of them is empty, most likely left behind by an edit."""
+    parts = tuple(part.strip() for part in text.split(","))
+    if "" in parts:
+        raise ValueError("must not have an empty part between, before or after its commas")
+    return parts
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _has_host(url: str) -> bool:

@@ -27,7 +27,7 @@ async def trigger_sample(settings: Settings, event_type: str, workspace_name: st
     payload = known.sample.payload
     if data is not None:
         payload = json.dumps({**json.loads(payload), **parse_object(data.encode())}, ensure_ascii=False)
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings) as database:
         workspace = await database.read(workspaces.by_name(workspace_name))
         if workspace is None:
             raise NotFound(f'there is no workspace "{workspace_name}"')

@@ -75,6 +75,9 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("public_url", "http://10.0.0.1:8000/relay/", "http://10.0.0.1:8000/relay"),
         ("database", "sqlite:///data/r.db", "sqlite:///data/r.db"),
         ("database", "sqlite:////var/r.db", "sqlite:////var/r.db"),
+        ("public_url", "https://bücher.example/relay", "https://xn--bcher-kva.example/relay"),
+        ("public_url", "https://relay.example.com/büch er/".replace(" ", ""), "https://relay.example.com/b%C3%BCcher"),
+        ("host", "0.0.0.0,::", "0.0.0.0,::"),
         ("log_format", "json", "json"),
         ("mail_from", "Acme Stories <relay@example.com>", "Acme Stories <relay@example.com>"),
         ("allow_targets", "10.0.0.0/8,localhost:5678", "10.0.0.0/8,localhost:5678"),
@@ -101,7 +104,19 @@ def test_an_absolute_database_path_has_four_slashes() -> None:
         ("database", "sqlite:///", "sqlite:///<relative path>"),
         ("database", "sqlite:///:memory:", "sqlite:///<relative path>"),
         ("database", "postgresql://relay:hunter2@db/relay", "not supported yet by this version"),
-        ("secret_key", " , ", "at least one text"),
+        ("host", "127.0.0.1,", "must not have an empty part"),
+        ("host", "127.0.0.1:8000", "must be addresses or host names separated by commas, without ports"),
+        ("host", "[::1]:8000", "must be addresses or host names separated by commas, without ports"),
+        ("host", "http://127.0.0.1", "must be addresses or host names"),
+        ("secret_key", " , ", "must not have an empty part"),
+        ("secret_key", "hunter2", "at least 16 characters"),
+        ("secret_key", "hunter2,a former key that is long enough", "at least 16 characters"),
+        ("secret_key", "a newest key that is long enough,,hunter2", "must not have an empty part"),
+        ("secret_key", "a newest key that is long enough,", "must not have an empty part"),
+        ("allow_targets", "10.0.0.0/8,,localhost", "must not have an empty part"),
+        ("allow_targets", ",", "must not have an empty part"),
+        ("public_url", "https://relay.example.com/<b>?q", "an http or https URL"),
+        ("public_url", 'https://relay.example.com"><b>', "an http or https URL"),
         ("public_url", "relay.example.com", "an http or https URL"),
         ("public_url", "ftp://relay.example.com", "an http or https URL"),
         ("public_url", "https://u:hunter2@example.com", "an http or https URL"),
@@ -127,7 +142,7 @@ def test_an_absolute_database_path_has_four_slashes() -> None:
         ("smtp_url", "http://hunter2@mail", "smtp://user:password@host:587"),
         ("smtp_url", "smtp://u:hunter2@mail:port", "smtp://user:password@host:587"),
         ("mail_from", "nobody", "must be an address"),
-        ("mail_from", "a@b.c\r\nBcc: d@e.f", "must be an address"),
+        ("mail_from", "a@b.c\r\nBcc: d@e.f", "must not have line ends"),
     ],
 )
 def test_a_bad_value_gives_one_line_that_names_the_variable(
@@ -139,6 +154,22 @@ def test_a_bad_value_gives_one_line_that_names_the_variable(
     assert caught.value.message.startswith(f"{variable(name)} must ")
     assert "\n" not in caught.value.message
     assert "hunter2" not in caught.value.message
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(StartError) as caught:
+        load_settings(port="eighty", mail_from="nobody", secret_key="x", host="[]")
+    assert [part.partition(" must ")[0] for part in caught.value.message.split("; RELAY_")] == [
+        "RELAY_HOST",
+        "PORT",
+        "SECRET_KEY",
+        "MAIL_FROM",
+    ]
+
+
+def test_a_former_key_may_be_short() -> None:
+    """So that a server that was started with one can be given a better one."""
+    assert load_settings(secret_key="a newest key that is long enough,x").secret_key is not None
 
 
 def test_a_flag_that_is_no_setting_is_refused() -> None:
@@ -187,7 +218,7 @@ def test_an_unknown_variable_is_listed_and_is_no_error(monkeypatch: pytest.Monke
 
 def test_no_secret_is_shown() -> None:
     flags: dict[str, Any] = {
-        "secret_key": "hunter2",
+        "secret_key": "hunter2hunter2hunter2",
         "bootstrap_key": "rsk_hunter2hunter2hunter2",
         "admin_password": "hunter2",
         "smtp_url": "smtp://u:hunter2@mail",

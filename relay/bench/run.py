@@ -12,7 +12,6 @@ import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
 from relay.bench.certificate import make_certificate
 from relay.bench.child import child
@@ -20,6 +19,7 @@ from relay.bench.measure import NOISE_LIMIT, machine_name, memory_mb, need_proc
 from relay.bench.scenario import BATCH_EVENT, INVITATION, Figures, Scenario, measure, subscribe
 from relay.bench.server import serve
 from relay.core.errors import InputError, RelayError
+from relay.table import table
 
 QUICK: tuple[Scenario, ...] = (
     Scenario("one", "one event, one subscription", 8_000),
@@ -106,20 +106,19 @@ def _print_json(measured: Sequence[Figures]) -> None:
 
 
 def _print_table(measured: Sequence[Figures]) -> None:
-    table = Table(
-        "",
-        Column("CPU ms for 1000\nevents", justify="right"),
-        Column("\ndeliveries", justify="right"),
-        Column("delivered\na second", justify="right"),
-        Column("ingest ms\np50 / p99", justify="right"),
-        Column("end to end ms\np50 / p99", justify="right"),
-        Column("memory MB\nrest / peak", justify="right"),
-        Column("lost, twice,\nfailed", justify="right"),
-        Column("others'\nshare", justify="right"),
-        title=f"Relay on {machine_name()}",
+    titles = (
+        f"Relay on {machine_name()}",
+        "cpu ms/1000 events",
+        "cpu ms/1000 deliveries",
+        "delivered/s",
+        "ingest ms p50/p99",
+        "end to end ms p50/p99",
+        "memory MB rest/peak",
+        "lost, twice, failed",
+        "others' share",
     )
-    for one in measured:
-        table.add_row(
+    rows = [
+        (
             one.title,
             f"{one.cpu_ms_per_1000_events:.0f}",
             f"{one.cpu_ms_per_1000_deliveries:.0f}",
@@ -130,6 +129,9 @@ def _print_table(measured: Sequence[Figures]) -> None:
             f"{one.lost}, {one.duplicates}, {one.failed}",
             f"{one.others_share:.0%}{'' if one.reliable else ' !'}",
         )
+        for one in measured
+    ]
+    click.echo(table(titles, rows))
     console = Console()
     console.print(table)
     console.print(

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from relay import __version__
-from relay.cli.command import database_options, run, told_in_one_line
+from relay.cli.command import counted, database_options, run, told_in_one_line
 from relay.cli.doctor import doctor
 from relay.cli.hooks import hooks
 from relay.cli.keys import keys
+from relay.cli.secrets import secrets
+from relay.cli.streams import Commands, give_up_stdout, need_stdout, told
 from relay.cli.workspaces import workspaces
+from relay.core.errors import RelayError, StartError
 from relay.core.keys import DEFAULT_SCOPES
 from relay.log import configure_logging
-from relay.settings import Settings, describe, load_settings
+from relay.settings import Settings, describe, load_settings, unknown_ones
+from relay.table import table
+
+if TYPE_CHECKING:
+    from relay.app import Running
+    from relay.store.backup import Contents
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="relay")
 def main() -> None:
     """Relay: a self-hosted REST Hook integration server."""
@@ -37,6 +45,7 @@ main.add_command(keys)
 main.add_command(doctor)
 main.add_command(hooks)
 main.add_command(workspaces)
+main.add_command(secrets)
 
 
 @main.command()
@@ -46,28 +55,28 @@ main.add_command(workspaces)
 @told_in_one_line
 def serve(**flags: Any) -> None:
     """Serve the APIs and deliver events, until SIGTERM or Ctrl-C."""
+    _tell_unknown()
     settings = load_settings(**flags)
     configure_logging(settings.log_format)
+    if not settings.database_path.exists():
+        need_stdout()
     run(_serve(settings))
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     # A name look-up that hangs in the system's library cannot be cancelled, and Python would wait for its thread.
     os._exit(0)
 
 
-async def _serve(settings: Settings) -> None:
-    from relay.app import DEFAULT_WORKSPACE, FIRST_PREFIXES, running
+def _tell_unknown() -> None:
+    for line in unknown_ones():
+        click.echo(f"relay: {line}", err=True)
 
-    for name in settings.unknown:
-        click.echo(f"relay: {name} is set, but there is no such setting", err=True)
+
+async def _serve(settings: Settings) -> None:
+    from relay.app import running
+
     stop = _stop_on_signals()
-    async with running(settings) as relay:
-        click.echo(f"Relay {__version__} listens on {relay.url}")
-        if relay.first_keys:
-            click.echo(f'\nThe first API keys of the workspace "{DEFAULT_WORKSPACE}", shown only now:\n')
-            for prefix, key in zip(FIRST_PREFIXES, relay.first_keys, strict=True):
-                click.echo(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
-            click.echo(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
-        sys.stdout.flush()
+    async with running(settings, announce=lambda relay: _announce(settings, relay)) as relay:
         # What is there now stays for good: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
@@ -75,6 +84,34 @@ async def _serve(settings: Settings) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if relay.database.damaged.done():
             raise relay.database.damaged.result()
+
+
+def _announce(settings: Settings, relay: Running) -> None:
+    """Say where it listens, and show the first keys; without those it can do without anybody who listens to it."""
+    from relay.app import DEFAULT_WORKSPACE, FIRST_PREFIXES
+
+    public_url = settings.public_url or f"not set; links lead to {relay.url}"
+    lines = [
+        f"Relay {__version__} listens on {' and '.join(relay.sockets)}",
+        f"Data folder: {settings.data_dir.absolute()}",
+        f"Public URL: {public_url}",
+    ]
+    if relay.database.path.parent != settings.data_dir.resolve():
+        lines.insert(2, f"Database: {relay.database.path}")
+    if relay.first_keys:
+        lines.append(f'\nThe first API keys of the workspace "{DEFAULT_WORKSPACE}", shown only now:\n')
+        for prefix, key in zip(FIRST_PREFIXES, relay.first_keys, strict=True):
+            lines.append(f"  {key}   ({', '.join(sorted(DEFAULT_SCOPES[prefix]))})")
+        lines.append(f"\nOpen {relay.url}/ for the first steps. More keys: relay keys create --workspace NAME\n")
+    try:
+        if relay.first_keys:
+            need_stdout()
+        click.echo("\n".join(lines))
+    except OSError as error:
+        give_up_stdout()
+        if relay.first_keys:
+            raise RelayError(f"{told(error)}; the first keys could not be shown, so none were made") from None
+        click.echo(f"relay: {told(error)}; it serves all the same", err=True)
 
 
 def _stop_on_signals() -> asyncio.Future[None]:
@@ -142,15 +179,17 @@ def trigger(*, event_type: str, workspace: str, data: str | None, as_json: bool,
 @told_in_one_line
 def backup(*, file: Path, as_json: bool, **flags: Any) -> None:
     """Copy the database into FILE, whole and as of one moment; also while the server runs."""
+    from relay.sealed import keys_are_in
     from relay.store.backup import back_up
 
     chosen = load_settings(**flags)
-    contents = back_up(chosen.database_path, file)
+    contents = back_up(chosen.database_path, file, _opener(chosen))
     if as_json:
         click.echo(json.dumps({"file": str(file), **contents._asdict()}))
         return
     click.echo(f"{file}: {contents.events} events, {contents.pending} deliveries pending, {contents.size_bytes} bytes")
-    click.echo(f"Keep {_key_place(chosen)} with it: without the key its signing secrets cannot be opened.", err=True)
+    click.echo(f"Keep {keys_are_in(chosen)} with it: without the key its signing secrets cannot be opened.", err=True)
+    _tell_unreadable(contents, keys_are_in(chosen))
 
 
 @main.command()
@@ -164,10 +203,11 @@ def restore(*, file: Path, as_json: bool, **flags: Any) -> None:
     The next start sends whatever was pending in the backup, under the same delivery ids: also what has been delivered
     since the backup was made.
     """
+    from relay.sealed import keys_are_in
     from relay.store.backup import restore as restore_file
 
     chosen = load_settings(**flags)
-    contents, kept = restore_file(file, chosen.database_path)
+    contents, kept = restore_file(file, chosen.database_path, _opener(chosen))
     if as_json:
         kept_at = str(kept) if kept else None
         click.echo(json.dumps({"database": str(chosen.database_path), "kept": kept_at, **contents._asdict()}))
@@ -178,12 +218,27 @@ def restore(*, file: Path, as_json: bool, **flags: Any) -> None:
     click.echo(
         f"At the next start {contents.pending} deliveries that were pending in the backup are sent, under the same ids,"
         "\nalso those that have been delivered since: receivers drop these by webhook-id. What was published since"
-        f"\nis not in the backup. The key that belongs to it: {_key_place(chosen)}"
+        f"\nis not in the backup. The key that belongs to it: {keys_are_in(chosen)}"
     )
+    _tell_unreadable(contents, keys_are_in(chosen))
 
 
-def _key_place(chosen: Settings) -> str:
-    return "RELAY_SECRET_KEY" if chosen.secret_key else str(chosen.data_dir / "secret.key")
+def _opener(chosen: Settings) -> Callable[[str], bool] | None:
+    from relay.sealed import keys_of
+
+    try:
+        return keys_of(chosen).can_open
+    except StartError:
+        return None
+
+
+def _tell_unreadable(contents: Contents, place: str) -> None:
+    if contents.unreadable:
+        click.echo(
+            f"{counted(contents.unreadable, 'signing secret')} in it cannot be opened with {place}: the server"
+            " starts only with the key they were sealed with",
+            err=True,
+        )
 
 
 @main.command()
@@ -193,12 +248,19 @@ def _key_place(chosen: Settings) -> str:
 @database_options
 @told_in_one_line
 def settings(*, as_json: bool, **flags: Any) -> None:
-    """Show the effective settings, secrets hidden."""
-    rows = describe(load_settings(**flags))
+    """Show the effective settings, secrets hidden; ends with 1 when relay serve would refuse them."""
+    from relay.app import check
+
+    _tell_unknown()
+    chosen = load_settings(**flags)
+    check(chosen)
+    rows = describe(chosen)
     if as_json:
         click.echo(json.dumps({row.name: {"value": row.value_shown, "source": row.source} for row in rows}))
         return
-    table = Table("setting", "value", "from", "what it does")
-    for row in rows:
-        table.add_row(row.name, row.value_shown, row.source, row.help)
-    Console().print(table)
+    click.echo(
+        table(
+            ("setting", "value", "from", "what it does"),
+            [(row.name, row.value_shown, row.source, row.help) for row in rows],
+        )
+    )

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from relay.cli.streams import give_up_stdout, told
 from relay.core.errors import RelayError
 
 P = ParamSpec("P")
@@ -34,6 +35,11 @@ def told_in_one_line(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except RelayError as error:
             raise click.ClickException(error.message) from None
+        except OSError as error:
+            give_up_stdout()
+            raise click.ClickException(told(error)) from None
+        except UnicodeEncodeError:
+            raise click.ClickException("an argument is no text in the encoding of this terminal") from None
 
     return guarded
 

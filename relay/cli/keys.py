@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from relay.cli.command import counted, database_options, run, told_in_one_line
+from relay.cli.streams import need_stdout
 from relay.core.errors import InputError, RelayError
 from relay.core.keys import DEFAULT_SCOPES, SCOPES, new_key
 from relay.settings import Settings, load_settings
+from relay.table import table
 
 
 @click.group()
@@ -33,11 +33,15 @@ def keys_create(
 ) -> None:
     """Make a key. It is shown once: only its hash is stored."""
     chosen = _scopes(scopes) if scopes is not None else DEFAULT_SCOPES[prefix]
-    made = run(_create_key(load_settings(**flags), workspace, prefix, chosen, label))
-    if as_json:
-        click.echo(json.dumps(made))
-    else:
-        click.echo(made["key"])
+    settings = load_settings(**flags)
+    need_stdout()
+    made = run(_create_key(settings, workspace, prefix, chosen, label))
+    try:
+        click.echo(json.dumps(made) if as_json else made["key"])
+    except OSError:
+        run(_forget_key(settings, made["id"]))
+        raise
+    if not as_json:
         may = ", ".join(made["scopes"])
         click.echo(f"({made['id']}, workspace {made['workspace']}, may use {may}; shown only now)", err=True)
 
@@ -59,7 +63,7 @@ async def _create_key(
 
     if not workspace_name.strip():
         raise InputError("the workspace needs a name")
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings) as database:
         now_ms = wall_clock()
         workspace, _ = await database.write(environments.ensure(workspace_name.strip(), prefix, now_ms))
         key = new_key(prefix)
@@ -77,6 +81,15 @@ async def _create_key(
     }
 
 
+async def _forget_key(settings: Settings, key_id: str) -> None:
+    """A key that nobody has seen is good for nobody."""
+    from relay.app import open_store, wall_clock
+    from relay.store import workspaces
+
+    async with open_store(settings) as database:
+        await database.write(workspaces.revoke_key(key_id, wall_clock()))
+
+
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @database_options
@@ -87,19 +100,25 @@ def keys_list(*, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps({"keys": found}))
         return
-    table = Table("id", "workspace", "key", "scopes", "label", "state")
-    for row in found:
-        state = "revoked" if row["revoked_at"] else "live"
-        shown = f"{row['prefix']}…{row['last4']}"
-        table.add_row(row["id"], row["workspace"], shown, " ".join(row["scopes"]), row["label"] or "", state)
-    Console().print(table)
+    rows = [
+        (
+            row["id"],
+            row["workspace"],
+            f"{row['prefix']}…{row['last4']}",
+            "revoked" if row["revoked_at"] else "live",
+            row["label"] or "",
+            " ".join(row["scopes"]),
+        )
+        for row in found
+    ]
+    click.echo(table(("id", "workspace", "key", "state", "label", "scopes"), rows))
 
 
 async def _list_keys(settings: Settings) -> list[dict[str, Any]]:
     from relay.app import open_store
     from relay.store import workspaces
 
-    async with open_store(settings, serve=False) as (database, _):
+    async with open_store(settings, read_only=True) as database:
         found = await database.read(workspaces.list_keys())
     return [
         {

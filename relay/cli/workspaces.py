@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from relay.cli.command import counted, database_options, run, told_in_one_line
 from relay.settings import load_settings
+from relay.table import table
 
 
 @click.group()
@@ -40,10 +39,8 @@ def workspaces_list(*, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps({"workspaces": rows}))
         return
-    table = Table("id", "name", "keys", "subscriptions")
-    for row in rows:
-        table.add_row(str(row["id"]), str(row["name"]), str(row["keys"]), str(row["subscriptions"]))
-    Console().print(table)
+    titles = ("id", "name", "keys", "subscriptions")
+    click.echo(table(titles, [[row[title] for title in titles] for row in rows]))
 
 
 @workspaces.command("delete")

@@ -9,13 +9,14 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from relay.core.errors import StoreError
 from relay.store.migrate import check_past, load_migrations
-from relay.store.sqlite import BUSY_TIMEOUT_MS, dialect, owned
+from relay.store.ownership import KEPT, owned, real_path
+from relay.store.sqlite import BUSY_TIMEOUT_MS, dialect, need_database
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -28,6 +29,12 @@ class Contents(NamedTuple):
     pending: int
     """Deliveries that were still to be sent: a restore sends them."""
     newest_event_at_ms: int | None
+    unreadable: int | None
+    """Signing secrets that the keys at hand cannot open; None without keys."""
+
+
+CanOpen = Callable[[str], bool] | None
+"""Whether the keys at hand open a sealed text; None when there are none."""
 
 
 class Restored(NamedTuple):
@@ -36,32 +43,33 @@ class Restored(NamedTuple):
     """Where the former file is now; None when there was none."""
 
 
-def back_up(database: Path, target: Path) -> Contents:
+def back_up(database: Path, target: Path, can_open: CanOpen = None) -> Contents:
     """Copy a database, as it is at one moment, into a new file for its owner only.
 
     Nobody who writes has to wait. Raises StoreError, and leaves no file, when there is no database, when the target
     exists, when there is no room.
     """
-    if not database.is_file():
-        raise StoreError(f"there is no database {database}")
+    need_database(database)
+    database = real_path(database)
     _new_file(target)
     try:
         _copy(database, target)
-        return _inspected(target, database)
+        return _inspected(target, database, can_open)
     except BaseException:
         _remove(target)
         raise
 
 
-def restore(source: Path, database: Path) -> Restored:
+def restore(source: Path, database: Path, can_open: CanOpen = None) -> Restored:
     """Put a backup in the place of a database that nobody serves; the former file stays beside it.
 
-    Raises StoreError when the backup is not a whole database of Relay, and StartError when it was written by a newer
-    release or a server has the file. The file is then as it was.
+    A path that is a link stays one: the file it leads to is replaced. Raises StoreError when the backup is not a whole
+    database of Relay, and StartError when it was written by a newer release or a server has the file. The file is then
+    as it was.
     """
     if not source.is_file():
         raise StoreError(f"there is no backup {source}")
-    database = database.absolute()
+    database = real_path(database)
     with owned(database):
         if database.exists() and database.samefile(source):
             raise StoreError(f"{source} is the database itself")
@@ -70,7 +78,7 @@ def restore(source: Path, database: Path) -> Restored:
         _new_file(arriving)
         try:
             _copy(source, arriving)
-            contents = _inspected(arriving, source)
+            contents = _inspected(arriving, source, can_open)
             kept = _keep(database) if database.exists() else None
             # A log of the former file would be taken for one of this.
             for suffix in SIDE_FILES:
@@ -101,7 +109,7 @@ def _copy(source: Path, target: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _inspected(path: Path, original: Path) -> Contents:
+def _inspected(path: Path, original: Path, can_open: CanOpen) -> Contents:
     """What is in a copy. Raises StoreError unless it is a whole database of a schema this release knows."""
     with _told_in_one_line(original), _connected(path) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -113,7 +121,9 @@ def _inspected(path: Path, original: Path) -> Contents:
         check_past(connection, [one._replace(text=dialect(one.text)) for one in load_migrations()], original)
         events, newest_at_ms = connection.execute("SELECT COUNT(*), MAX(created_at) FROM events").fetchone()
         pending = connection.execute("SELECT COUNT(*) FROM deliveries WHERE state = 'pending'").fetchone()[0]
-    return Contents(path.stat().st_size, events, pending, newest_at_ms)
+        sealed = connection.execute("SELECT secret FROM subscriptions WHERE removed_at IS NULL")
+        unreadable = None if can_open is None else sum(not can_open(text) for (text,) in sealed)
+    return Contents(path.stat().st_size, events, pending, newest_at_ms, unreadable)
 
 
 def _keep(database: Path) -> Path:
@@ -121,11 +131,11 @@ def _keep(database: Path) -> Path:
     # What is in the log belongs to it. If the file is too damaged for that, the log is kept as it is.
     with contextlib.suppress(sqlite3.Error), _connected(database) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    kept = database.with_name(f"{database.name}.before-restore")
+    kept = database.with_name(database.name + KEPT)
     number = 1
     while kept.exists():
         number += 1
-        kept = database.with_name(f"{database.name}.before-restore-{number}")
+        kept = database.with_name(f"{database.name}{KEPT}-{number}")
     for suffix in ("", "-wal"):
         file = database.with_name(database.name + suffix)
         if file.exists():

@@ -82,9 +82,8 @@ class Database(Protocol):
     async def read(self, work: Work[T]) -> T:
         """Run a work that only reads, beside the writers."""
 
-    @property
-    def is_writable(self) -> bool:
-        """Whether writes were not refused of late, for want of room or of permission."""
+    async def probe(self) -> None:
+        """Raise StoreError as a write would get it now. Many may ask often: it costs next to nothing."""
 
     def sizes(self) -> Sizes:
         """How large it is."""

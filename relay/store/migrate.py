@@ -64,6 +64,19 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
         raise
 
 
+def check_schema(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> None:
+    """Raise StartError unless the file has the schema of this release: only `relay serve` brings it there."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "migrations" not in tables:
+        raise StartError(f"{path} is no database of Relay")
+    applied, newest = check_past(connection, migrations, path), migrations[-1].number
+    if any(migration.number not in applied for migration in migrations):
+        raise StartError(
+            f"{path} is of an older Relay (schema {max(applied, default=0)}, this one needs {newest}): use the relay"
+            " command of the version that serves it, or stop that and start relay serve of this version"
+        )
+
+
 def check_past(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> dict[int, str]:
     """The migrations that were applied: number → checksum. Raises StartError when they are not this release's."""
     applied = _applied(connection)

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import aiosqlite
 
@@ -30,9 +28,10 @@ from relay.core.errors import (
     StoreFull,
     StoreReadOnly,
 )
-from relay.store.database import Sizes, Statement, T, Work, load_statements
+from relay.store.database import Sizes, Statement, Steps, T, Work, load_statements, statement, work
 from relay.store.failpoint import failpoint
-from relay.store.migrate import Migration, load_migrations, migrate
+from relay.store.migrate import Migration, check_schema, load_migrations, migrate
+from relay.store.ownership import Place, need_one_name, owned, real_path
 
 BUSY_TIMEOUT_MS = 5_000
 GROUP_LIMIT = 512
@@ -42,8 +41,19 @@ QUEUE_LIMIT = 20_000
 READERS = 2
 REFUSED_S = 5.0
 """How long a refused write is taken for the state of the disk. A write that succeeds proves little: a small one may."""
+PROBE_S = 1.0
+"""How long what a probe found is told again, so that whoever asks often costs nothing."""
 CHECK_LIMIT_S = 2.0
 """How long the integrity check at the start may take; a large file is checked as far as that goes."""
+
+
+_TROUBLES = (Condition.DISK_FULL, Condition.READ_ONLY, Condition.LOCKED, Condition.MOVED)
+_PROBE = {
+    "probe": "PRAGMA user_version",
+    "probe_0": "PRAGMA user_version = 0",
+    "probe_1": "PRAGMA user_version = 1",
+}
+"""A write that leaves no trace but one page: a number that SQLite keeps for programs, and Relay does not use."""
 
 
 class _Waiting(NamedTuple):
@@ -58,7 +68,7 @@ class SqliteDatabase:
         """`conditions` are told what keeps the file from being written, and when that is over."""
         self.path = path
         self._conditions = conditions
-        self._statements = {name: dialect(text) for name, text in load_statements().items()}
+        self._statements = {name: dialect(text) for name, text in {**load_statements(), **_PROBE}.items()}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write_groups, name="relay-writer", daemon=True)
@@ -67,27 +77,53 @@ class SqliteDatabase:
         self._all_readers: list[aiosqlite.Connection] = []
         self._closed = False
         self._refused_at_s = -REFUSED_S
+        self._place: Place | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._probed_at_s = -PROBE_S
+        self.leave_note: Callable[[str], None] = lambda note: None
+        """Say something to `ownership.holder_of`, which commands beside the server ask."""
         self.damaged: asyncio.Future[StoreCorrupt] = self._loop.create_future()
         """Done when SQLite reports damage. That is fatal: an insert may still succeed on a file that cannot be read."""
-
-    @property
-    def is_writable(self) -> bool:
-        """False for a while after the disk was full or could not be written."""
-        return time.monotonic() - self._refused_at_s >= REFUSED_S
 
     def sizes(self) -> Sizes:
         """Of the file and of its write-ahead log; 0 for one that is not there."""
         return Sizes(_size(self.path), _size(self.path.with_name(self.path.name + "-wal")))
 
-    async def start(self) -> None:
-        await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
+    async def start(self, *, serve: bool, read_only: bool, named: Path) -> None:
+        """`named` is the path in the settings, which may be a link that is led elsewhere one day."""
+        migrations = [Migration(m.number, m.name, dialect(m.text)) for m in load_migrations()]
+        prepare = _prepare if serve else _prepare_beside
+        await asyncio.to_thread(prepare, self._writer, migrations, self.path)
+        if serve:
+            logs = [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm")]
+            self._place = Place(named, self.path, *logs)
         for _ in range(READERS):
             reader = await aiosqlite.connect(f"{self.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._all_readers.append(reader)
             reader.row_factory = sqlite3.Row
             await reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             self._readers.put_nowait(reader)
+        if read_only:
+            self._writer.execute("PRAGMA query_only = ON")
         self._thread.start()
+
+    async def probe(self) -> None:
+        """Raise StoreError as a write would get it now; it is one, shared by all who ask within a second."""
+        now_s = time.monotonic()
+        if self._probing is None or (self._probing.done() and now_s - self._probed_at_s >= PROBE_S):
+            self._probed_at_s = now_s
+            self._probing = self._loop.create_task(self.write(_probe()))
+            self._probing.add_done_callback(_retrieved)
+        await asyncio.shield(self._probing)
+
+    async def look(self) -> None:
+        """The chore that notices, without anybody writing, that the file is gone, or can be written again."""
+        if self._amiss() is not None or any(self._conditions.holds(one) for one in _TROUBLES):
+            with contextlib.suppress(StoreError):
+                await self.probe()
+
+    def _amiss(self) -> str | None:
+        return self._place.amiss() if self._place is not None else None
 
     async def write(self, work: Work[T]) -> T:
         """Run a work in the next commit."""
@@ -120,7 +156,7 @@ class SqliteDatabase:
             self.damaged.set_result(damage)
 
     async def close(self) -> None:
-        """Commit what is waiting, empty the write-ahead log, close."""
+        """Commit what is waiting, empty the write-ahead log of a file that was served, close."""
         if self._closed:
             return
         self._closed = True
@@ -130,8 +166,9 @@ class SqliteDatabase:
         # An open aiosqlite connection keeps its thread, and the process, alive for ever.
         for reader in self._all_readers:
             await reader.close()
-        with contextlib.suppress(sqlite3.Error):
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._place is not None:  # a command beside a server leaves that to it
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer.close()
 
     # From here on: the writer thread.
@@ -164,8 +201,9 @@ class SqliteDatabase:
             with self._transaction():
                 return [self._run(waiting.work) for waiting in group]
         except Exception as error:
-            if len(group) == 1:
-                return [self._refusal(error)]
+            # Apart they would wait as long again for a lock, and in vain for a file that is gone.
+            if len(group) == 1 or isinstance(error, StoreError):
+                return [self._refusal(error)] * len(group)
         try:
             with self._transaction():
                 return [self._run_apart(waiting.work) for waiting in group]
@@ -174,10 +212,27 @@ class SqliteDatabase:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _transaction(self._writer):
+        execute = self._writer.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise self._store_error(error) from error
+        try:
             yield
+            failpoint("before-commit")
+            amiss = self._amiss()
+            if amiss is None:
+                execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                execute("ROLLBACK")
+            raise
+        if amiss is not None:
+            execute("ROLLBACK")
+            self._gone(amiss)
+        self._conditions.end(Condition.MOVED)
         self._conditions.end(Condition.LOCKED)
-        if self.is_writable:
+        if time.monotonic() - self._refused_at_s >= REFUSED_S:
             self._conditions.end(Condition.DISK_FULL)
             self._conditions.end(Condition.READ_ONLY)
 
@@ -222,12 +277,10 @@ class SqliteDatabase:
                 self._conditions.begin(Condition.LOCKED, str(error))
                 return StoreBusy()
             case sqlite3.SQLITE_FULL:
-                self._refused_at_s = time.monotonic()
-                self._conditions.begin(Condition.DISK_FULL, str(error))
+                self._refused(Condition.DISK_FULL, error)
                 return StoreFull()
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
-                self._refused_at_s = time.monotonic()
-                self._conditions.begin(Condition.READ_ONLY, str(error))
+                self._refused(Condition.READ_ONLY, error)
                 return StoreReadOnly()
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 damage = StoreCorrupt(f"{self.path} is damaged ({error}); restore it from a backup")
@@ -235,6 +288,18 @@ class SqliteDatabase:
                 return damage
             case _:
                 return StoreError(str(error))
+
+    def _gone(self, amiss: str) -> NoReturn:
+        if not self._conditions.holds(Condition.MOVED):
+            # What is in the log alone would be lost with it, and missing in a file that was renamed.
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._conditions.begin(Condition.MOVED, amiss)
+        raise StoreReadOnly(f"the database file is not in its place: {amiss}")
+
+    def _refused(self, condition: Condition, error: sqlite3.Error) -> None:
+        self._refused_at_s = time.monotonic()
+        self._conditions.begin(condition, str(error))
 
 
 class _Refusal(NamedTuple):
@@ -251,19 +316,6 @@ def _resolve(group: list[_Waiting], results: list[Any]) -> None:
             future.set_result(result)
 
 
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        failpoint("before-commit")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
 def dialect(text: str) -> str:
     """A statement as SQLite takes it."""
     return text.replace("/* without rowid */", "WITHOUT ROWID")
@@ -278,18 +330,18 @@ def _size(path: Path) -> int:
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Made for its owner only before SQLite opens it: the log beside it gets the same permissions.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-    except (sqlite3.Error, OSError) as error:
+        # It is there: whoever may make it has done so.
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+    except sqlite3.Error as error:
         raise StartError(f"cannot open the database {path}: {error}") from error
     connection.row_factory = sqlite3.Row
     return connection
 
 
 def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> None:
-    try:
+    with _refused_in_one_line(connection, path):
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on the disk before anybody is told of it.
@@ -299,8 +351,22 @@ def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: 
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _check(connection, path)
-        migrate(connection, [Migration(m.number, m.name, dialect(m.text)) for m in migrations], path)
+        migrate(connection, migrations, path)
         path.chmod(0o600)
+
+
+def _prepare_beside(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> None:
+    """For a command: the file stays as it is until something is really to be written."""
+    with _refused_in_one_line(connection, path):
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA synchronous = FULL")
+        check_schema(connection, migrations, path)
+
+
+@contextlib.contextmanager
+def _refused_in_one_line(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    try:
+        yield
     except (sqlite3.Error, OSError) as error:
         connection.close()
         raise StartError(_why_not(error, path)) from error
@@ -338,42 +404,44 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise StartError(f"{path} is damaged ({found}); restore it from a backup, nothing was changed")
 
 
-@contextlib.contextmanager
-def owned(path: Path) -> Iterator[None]:
-    """Hold the side file that says which process serves this database; the system lets go of it on any exit."""
-    side = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(side, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StartError(f"cannot write {side}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            pid = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
-            raise StartError(f"{path} is already served by process {pid}; stop it first") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+@work
+def _probe() -> Steps[None]:
+    rows = yield statement("probe")
+    yield statement("probe_0" if rows[0]["user_version"] else "probe_1")
+
+
+def _retrieved(probing: asyncio.Task[None]) -> None:
+    if not probing.cancelled():
+        probing.exception()  # nobody may be waiting any more; what it found is in the conditions
 
 
 @contextlib.asynccontextmanager
 async def open_sqlite(
-    path: Path, *, serve: bool, conditions: Conditions | None = None
+    path: Path, *, serve: bool, read_only: bool = False, conditions: Conditions | None = None
 ) -> AsyncIterator[SqliteDatabase]:
-    """Open a database file, bring its schema up to date, and close it at the end.
+    """Open a database file, and close it at the end.
 
-    `serve` claims the file for this process: only one may send its deliveries. Without it (the command line beside a
-    running server) the file is shared. Raises StartError with the one line the operator should see.
+    `serve` makes it if need be, brings its schema up to date and claims it for this process: only one may send its
+    deliveries. Without it the file has to be there, with the schema of this release, and is shared; `read_only` then
+    refuses to write. Raises StartError with the one line the operator should see, StoreError when there is no file.
     """
-    path = path.absolute()  # noqa: ASYNC240 - reads no file
-    with owned(path) if serve else contextlib.nullcontext():
-        database = SqliteDatabase(path, conditions or Conditions(time.monotonic, lambda _: None))
+    real = real_path(path)
+    if not serve:
+        need_database(path)
+    with owned(real, make=True) if serve else contextlib.nullcontext(lambda note: None) as leave_note:
+        database = SqliteDatabase(real, conditions or Conditions(time.monotonic, lambda change: None))
+        database.leave_note = leave_note
         try:
-            await database.start()
+            await database.start(serve=serve, read_only=read_only, named=path.absolute())  # noqa: ASYNC240 - no file
             yield database
         finally:
             await database.close()
+
+
+def need_database(path: Path) -> None:
+    """Raise StoreError when there is no such file, StartError when it must not be opened by this name."""
+    if not path.is_file():
+        raise StoreError(
+            f"there is no database {path.absolute()}; name its folder with --data-dir, or make one with relay serve"
+        )
+    need_one_name(real_path(path))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from relay.core.model import DeadReason, Subscription, SubscriptionState
 from relay.store import deliveries
-from relay.store.database import Row, Steps, statement, work
+from relay.store.database import Row, Statement, Steps, statement, work
 
 
 def from_row(row: Row) -> Subscription:
@@ -176,11 +177,32 @@ class Removed(NamedTuple):
     died: int
 
 
+class Sealed(NamedTuple):
+    """A signing secret as it is stored, and whose it is."""
+
+    subscription_id: str
+    text: str
+
+
 @work
-def any_secret() -> Steps[str | None]:
-    """Some signing secret that is in use, as it is stored."""
-    rows = yield statement("subscription_any_secret")
-    return rows[0]["secret"] if rows else None
+def sealed_page(after: str, count: int, now_ms: int) -> Steps[tuple[list[Sealed], str | None]]:
+    """All that sign now or may again, of so many subscriptions after that id; then the id to go on after, if any."""
+    rows = yield statement("subscription_sealed", after=after, n=count)
+    found = []
+    for row in rows:
+        found.append(Sealed(row["id"], row["secret"]))
+        if row["previous_secret"] is not None and (row["previous_secret_until"] or 0) > now_ms:
+            found.append(Sealed(row["id"], row["previous_secret"]))
+    return found, rows[-1]["id"] if len(rows) == count else None
+
+
+@work
+def reseal(former: Sequence[tuple[Sealed, str]]) -> Steps[None]:
+    """Put each new text in the place of the former one; where that has gone meanwhile, nothing happens."""
+    yield Statement(
+        "subscription_reseal",
+        [{"id": one.subscription_id, "former": one.text, "sealed": sealed} for one, sealed in former],
+    )
 
 
 @work

@@ -15,7 +15,7 @@ from relay.web.body import json_response
 from relay.web.operation import PUBLIC, Operation
 from relay.web.wiring import CONDITIONS, DATABASE, ENGINE, GAUGES, METRICS
 
-_READ_TIMEOUT_S = 2.0
+_TIMEOUT_S = 2.0
 
 
 class Health(BaseModel):
@@ -37,20 +37,22 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """`readyz`: 200 when events can be taken and are being delivered, else 503; both with what is amiss."""
-    reasons = []
+    refusal = None
     try:
-        async with asyncio.timeout(_READ_TIMEOUT_S):
+        async with asyncio.timeout(_TIMEOUT_S):
+            await request.app[DATABASE].probe()
             await request.app[DATABASE].read(workspaces.get(""))
     except TimeoutError:
-        reasons.append("the database does not answer")
+        refusal = "the database does not answer in time: another program holds it, or the disk is slow"
     except StoreError as error:
-        reasons.append(f"the database cannot be read: {type(error).__name__}")
-    if not request.app[DATABASE].is_writable:
-        reasons.append("the database cannot be written")
+        refusal = error.message
+    amiss = request.app[CONDITIONS].current
+    reasons = [one.words for one in amiss if one.not_ready]
+    # A condition says more than the refusal that showed it.
+    if refusal is not None and not reasons:
+        reasons.append(refusal)
     if not request.app[ENGINE].running:
         reasons.append("deliveries are not being sent")
-    amiss = request.app[CONDITIONS].current
-    reasons += [condition.words for condition in amiss if condition.not_ready]
     if reasons:
         return json_response({"status": "not ready", "reasons": reasons}, 503)
     if amiss:

@@ -149,5 +149,5 @@ def _shaped(request: web.Request, problem: Problem, api: Api | None) -> web.Stre
     if api is not None:
         return api.error(problem)
     if "text/html" in request.headers.get("Accept", ""):
-        return pages.page("error.html", problem.status, problem=problem)
+        return pages.page(request, "error.html", problem.status, problem=problem)
     return json_response({"error": problem.message, "status": problem.status}, problem.status)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
@@ -40,10 +41,19 @@ def _environment() -> Environment:
     )
 
 
-def page(template: str, status: int = 200, /, **context: Any) -> web.Response:
-    """A page from a template of `relay/web/templates`, or `<producer>/<template>` from that producer's templates."""
-    text = _environment().get_template(template).render(context)
+def page(request: web.Request, template: str, status: int = 200, /, **context: Any) -> web.Response:
+    """A page from a template of `relay/web/templates`, or `<producer>/<template>` from that producer's templates.
+
+    `prefix` is what stands before each of our paths in a link: a proxy may have taken it off.
+    """
+    text = _environment().get_template(template).render(prefix=_prefix(request), **context)
     return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+
+def _prefix(request: web.Request) -> str:
+    settings = request.app.get(SETTINGS)
+    public_url = settings.public_url if settings is not None else None
+    return urlsplit(public_url).path if public_url else ""
 
 
 class _Step(NamedTuple):
@@ -88,7 +98,7 @@ async def landing(request: web.Request) -> web.Response:
     served = {(one.method, one.path) for api in apis for one in api.operations}
     origin = _origin(request)
     steps = [(step.title, _curl(step, origin)) for step in _STEPS if (step.method, step.path) in served]
-    return page("landing.html", version=__version__, apis=apis, event_types=event_types, steps=steps)
+    return page(request, "landing.html", version=__version__, apis=apis, event_types=event_types, steps=steps)
 
 
 def _curl(step: _Step, origin: str) -> str:

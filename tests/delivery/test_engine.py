@@ -277,12 +277,12 @@ async def test_a_clock_that_steps_back_does_not_stall_the_queue(start_relay: Sta
 
 
 async def test_a_wrong_secret_key_is_said_at_the_start(start_relay: StartRelay, receiver: Receiver) -> None:
-    async with start_relay(secret_key="one") as relay:
+    async with start_relay(secret_key="one and sixteen or more") as relay:
         await webhook(relay, receiver.url("/ok"))
     with pytest.raises(StartError, match="RELAY_SECRET_KEY"):
-        async with start_relay(secret_key="another"):
+        async with start_relay(secret_key="another of sixteen or more"):
             pass
-    async with start_relay(secret_key="another,one") as relay:
+    async with start_relay(secret_key="another of sixteen or more,one and sixteen or more") as relay:
         await publish(relay)
         await receiver.wait_for(1)
 

@@ -26,6 +26,7 @@ from relay.core.errors import NotSent
 from relay.core.model import ErrorCode, Event, Outcome, SignedRequest, Subscription
 from relay.core.signing import new_secret
 from relay.delivery import drain as draining
+from relay.delivery import hindrances
 from relay.delivery.clocks import TrustedClock, uptime_s
 from relay.delivery.engine import Engine
 from relay.delivery.faults import Where

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.store import workspaces
 from tests.apis.webhook_relay.client import publish, subscribe, until
 from tests.conftest import Relay
 from tests.receiver import Receiver
@@ -100,13 +102,81 @@ async def test_while_the_disk_is_full_the_server_is_not_ready(relay: Relay) -> N
 
         await until(is_refused)
         answer = await relay.json("GET", "/readyz", key=None, status=503)
-        assert answer["reasons"] == ["the database cannot be written"]
+        assert answer["reasons"] == ["disk full"]
 
     async def is_ready_again() -> bool:
         await relay.call("POST", "/v1/events", EVENT)
         return (await relay.call("GET", "/readyz", key=None)).status == 200
 
     await until(is_ready_again)
+
+
+@contextlib.asynccontextmanager
+async def gone(relay: Relay) -> AsyncIterator[None]:
+    path = relay.server.database.path
+    path.rename(path.with_name("away.db"))
+    yield
+    path.with_name("away.db").rename(path)
+
+
+@contextlib.asynccontextmanager
+async def full_file_system(relay: Relay) -> AsyncIterator[None]:
+    """No file may grow beyond what the log has already: as near to a full disk as a test gets without one."""
+    database = relay.server.database
+    await database.write(workspaces.ensure("the log has begun", 1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (database.path.with_name("relay.db-wal").stat().st_size, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (locked, "database locked"),
+        (gone, "database file gone"),
+        (full_file_system, "database read-only"),
+    ],
+)
+async def test_readiness_is_what_a_write_would_get(relay: Relay, trouble: Trouble, reason: str) -> None:
+    """Nobody has written anything since the trouble began; and nobody has to for its end to be seen."""
+    assert (await relay.call("GET", "/readyz", key=None)).status == 200
+    async with trouble(relay):
+
+        async def reasons() -> list[str]:
+            answer = await relay.call("GET", "/readyz", key=None)
+            return [] if answer.status == 200 else (await answer.json())["reasons"]
+
+        assert await until(reasons) == [reason]
+        assert (await relay.call("POST", "/v1/events", EVENT)).status == 503
+        assert (await relay.call("GET", "/v1/healthz", key=None)).status == 200
+
+    async def is_ready_again() -> bool:
+        return (await relay.call("GET", "/readyz", key=None)).status == 200
+
+    await until(is_ready_again, timeout_s=20)
+    assert (await relay.call("POST", "/v1/events", EVENT)).status == 202
+
+
+async def test_a_lock_that_is_waited_for_is_not_ready_in_time(relay: Relay) -> None:
+    """Whoever probes wants an answer before the database has given up waiting."""
+    other = sqlite3.connect(relay.server.database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(4):
+        answers = await asyncio.gather(*[relay.call("GET", "/readyz", key=None) for _ in range(5)])
+    assert {answer.status for answer in answers} == {503}
+    assert "does not answer in time" in (await answers[0].json())["reasons"][0]
+    other.close()
+
+
+async def test_probes_cost_one_small_write_a_second(relay: Relay) -> None:
+    await relay.call("GET", "/readyz", key=None)
+    log = relay.server.database.path.with_name("relay.db-wal")
+    before = log.stat().st_size
+    for _ in range(50):
+        assert (await relay.call("GET", "/readyz", key=None)).status == 200
+    assert log.stat().st_size - before <= 4 * 4120, "a frame of the log is a page and its head"
 
 
 @pytest.mark.timeout(90)

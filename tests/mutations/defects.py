@@ -307,4 +307,25 @@ DEFECTS = (
             "tests/delivery/test_answer.py::test_a_success_is_a_success_and_the_next_request_has_a_connection_of_its_own",
         ),
     ),
+    Defect(
+        "one stored secret stands for all",
+        (
+            Change(
+                "relay/sealed.py",
+                "        lost += sum(not secrets.can_open(one.text) for one in page)\n",
+                "        lost += sum(not secrets.can_open(one.text) for one in page[:1])\n",
+            ),
+        ),
+        ("tests/whole/test_sealed.py::test_a_start_looks_at_every_stored_secret",),
+    ),
+    Defect(
+        "a file that is gone is written to",
+        (Change("relay/store/sqlite.py", "            amiss = self._amiss()\n", "            amiss = None\n"),),
+        ("tests/store/test_ownership.py::test_while_the_file_is_not_in_its_place_nothing_is_taken",),
+    ),
+    Defect(
+        "a lock on the name of a file alone",
+        (Change("relay/store/ownership.py", "            _lock_itself(descriptor, path)\n", ""),),
+        ("tests/store/test_ownership.py::test_a_file_that_was_renamed_is_still_served",),
+    ),
 )

@@ -234,9 +234,8 @@ class Watched:
     async def write(self, work: Work[T]) -> T:
         return await self._database.write(work)
 
-    @property
-    def is_writable(self) -> bool:
-        return self._database.is_writable
+    async def probe(self) -> None:
+        await self._database.probe()
 
     def sizes(self) -> Sizes:
         return self._database.sizes()

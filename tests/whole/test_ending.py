@@ -288,7 +288,8 @@ def _fill(connection: sqlite3.Connection, workspace_id: str) -> None:
 
 async def test_deleting_asks_first_and_the_name_is_free_again(tmp_path: Path, start_relay: StartRelay) -> None:
     """Also the name `default`, which the next start makes anew with its first keys."""
-    first = await made_key(tmp_path, "acme")
+    async with start_relay():
+        first = await made_key(tmp_path, "acme")
     code, _, err = await relay_command("workspaces", "delete", "acme", *folder(tmp_path))
     assert (code, "Aborted" in err) == (1, True)
     code, _, _ = await relay_command("workspaces", "delete", "acme", "--yes", *folder(tmp_path))

@@ -180,6 +180,7 @@ async def test_a_death_in_a_migration_leaves_the_old_schema_and_the_next_start_t
     """The failpoint is passed after each migration; the commit comes after the last."""
     data_dir, port = tmp_path / "relay", free_port()
     data_dir.mkdir()
+    (data_dir / "secret.key").write_text("the key that was made with it\n")
     path = data_dir / "relay.db"
     first, *later = [Migration(one.number, one.name, dialect(one.text)) for one in load_migrations()]
     assert passed <= len(later)

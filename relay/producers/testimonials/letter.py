@@ -10,6 +10,7 @@ from functools import cache
 
 import jinja2
 
+from relay.core.sender import parse_sender
 from relay.producers.testimonials import customer
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.mail import Mail
@@ -39,7 +40,6 @@ def write(mail: Mail, links: Links, sender: str, now_ms: int) -> bytes:
         "unsubscribe_url": links.unsubscribe_url(token),
     }
     message = EmailMessage(policy=SMTP)
-    message["From"] = sender
     message["To"] = mail.recipient
     message["Subject"] = f"{workspace_name} would like to hear your story"
     message["Date"] = format_datetime(datetime.fromtimestamp(now_ms // 1000, UTC))
@@ -49,4 +49,5 @@ def write(mail: Mail, links: Links, sender: str, now_ms: int) -> bytes:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_templates().get_template("invitation.txt").render(told))
     message.add_alternative(_templates().get_template("invitation.html").render(told), subtype="html")
-    return message.as_bytes()
+    # Put in front as it is: the library would take the name apart again, and lose its quotes or its letters.
+    return f"From: {parse_sender(sender).header}\r\n".encode("ascii") + message.as_bytes()

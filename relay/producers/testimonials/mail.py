@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from email.utils import parseaddr
 from enum import StrEnum
 
 from relay.core import ids
+from relay.core.sender import parse_sender
 from relay.producers.testimonials.model import Invitation
 from relay.store.database import Steps, statement, work
 
@@ -81,7 +81,7 @@ def queue_invitation(invitation: Invitation, recipient: str, sender: str, now_ms
     if suppressed:
         return False
     mail_id = ids.prefixed("eml")
-    domain = parseaddr(sender)[1].rpartition("@")[2]
+    domain = parse_sender(sender).address.rpartition("@")[2]
     rows = yield statement(
         "email_queue",
         id=mail_id,

@@ -6,11 +6,11 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from email.utils import parseaddr
 
 import structlog
 
 from relay.core.conditions import Condition, Conditions
+from relay.core.sender import parse_sender
 from relay.core.tally import Tally
 from relay.delivery.clocks import StepBack
 from relay.producers.testimonials import letter, mail, smtp
@@ -148,7 +148,7 @@ class Mailer:
             # Left as it is it would be taken for one that may have arrived.
             log.exception("a mail cannot be written", email_id=claimed.id)
             return MailOutcome(MailState.QUEUED, f"it could not be written: {type(error).__name__}")
-        return await smtp.post(server, parseaddr(sender)[1], claimed.recipient, text)
+        return await smtp.post(server, parse_sender(sender).address, claimed.recipient, text)
 
     async def stop(self, grace_s: float) -> None:
         """Take no other mail, and let the one that is being sent get through.

@@ -18,8 +18,8 @@ from relay.web.wiring import CLOCK, DATABASE
 HTML = "text/html"
 
 
-def _page(template: str, status: int = 200, /, **context: object) -> web.Response:
-    page = pages.page(f"testimonials/{template}", status, **context)
+def _page(request: web.Request, template: str, status: int = 200, /, **context: object) -> web.Response:
+    page = pages.page(request, f"testimonials/{template}", status, **context)
     page.headers["X-Robots-Tag"] = "noindex"
     return page
 
@@ -37,11 +37,12 @@ async def show_link(request: web.Request) -> web.Response:
     """What the customer sees: 200, 404 for a link this server did not make, 410 for one that was revoked or erased."""
     named = await _named(request)
     if named is None:
-        return _page("missing.html", 404)
+        return _page(request, "missing.html", 404)
     opened = await request.app[DATABASE].read(invitations.opened(named))
     if opened is None:
-        return _page("gone.html", 410)
+        return _page(request, "gone.html", 410)
     return _page(
+        request,
         "link.html",
         workspace_name=opened.workspace_name,
         first_name=customer.first_name(opened.submission.customer_name),
@@ -54,17 +55,17 @@ async def show_link(request: web.Request) -> web.Response:
 async def ask_to_unsubscribe(request: web.Request) -> web.Response:
     """The question, for a person who follows the link in a mail."""
     if await _named(request) is None:
-        return _page("missing.html", 404)
-    return _page("unsubscribe.html", done=False)
+        return _page(request, "missing.html", 404)
+    return _page(request, "unsubscribe.html", done=False)
 
 
 async def unsubscribe(request: web.Request) -> web.Response:
     """The answer, also in one click from a mail program (RFC 8058); as often as one likes, also with a revoked link."""
     named = await _named(request)
     if named is None:
-        return _page("missing.html", 404)
+        return _page(request, "missing.html", 404)
     await request.app[DATABASE].write(invitations.refuse_mail(named, request.app[CLOCK]()))
-    return _page("unsubscribe.html", done=True)
+    return _page(request, "unsubscribe.html", done=True)
 
 
 OPERATIONS = (

@@ -67,8 +67,18 @@ SELECT api,
 FROM subscriptions WHERE removed_at IS NULL
 GROUP BY api;
 
--- name: subscription_any_secret
-SELECT secret FROM subscriptions WHERE removed_at IS NULL ORDER BY updated_at DESC LIMIT 1;
+-- name: subscription_sealed
+-- Those of every state but removed: a paused or disabled one may be resumed.
+SELECT id, secret, previous_secret, previous_secret_until FROM subscriptions
+WHERE id > :after AND removed_at IS NULL
+ORDER BY id LIMIT :n;
+
+-- name: subscription_reseal
+-- By its text, wherever it stands now: a rotation may have moved it meanwhile, a removal may have taken it away.
+UPDATE subscriptions
+SET secret = CASE WHEN secret = :former THEN :sealed ELSE secret END,
+    previous_secret = CASE WHEN previous_secret = :former THEN :sealed ELSE previous_secret END
+WHERE id = :id;
 
 -- name: subscription_update
 UPDATE subscriptions SET name = :name, target_url = :target_url, event_filter = :event_filter, updated_at = :now
