@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from relay.core.model import Claimed, Event, Subscription
 from relay.core.retry import RetryPolicy
@@ -37,3 +38,6 @@ class Wire:
     retry: RetryPolicy
     personal_types: frozenset[str] = frozenset()
     """The event types whose body differs from subscription to subscription; any other is made once and shared."""
+    checks: Mapping[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
+    """By event type, what a payload of it is asked before its event is accepted, whoever receives it. Raises InputError
+    for one that no body can be made of."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -70,6 +71,10 @@ class Engine:
                 *chores,
             ]
         )
+
+    def check(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Raises InputError for an event that could not be delivered as it is; the message names the member."""
+        self._publisher.check(event_type, payload)
 
     def publish(self, event: Event) -> Work[Published]:
         """Store an event with its deliveries, as a part of the transaction that caused it.

@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relay.apis.webhook_relay import recovery
-from relay.apis.webhook_relay.moments import iso
 from relay.apis.webhook_relay.subscriptions import _resume
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.core import ids
 from relay.core.model import Claimed, Event, Outcome, SignedRequest, Subscription
+from relay.core.moments import iso
 from relay.core.signing import new_secret
 from relay.delivery.drain import Drain
 from relay.delivery.guard import Allowed, Guard

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from relay.apis.rest_hooks.flat import iso
 from relay.apis.rest_hooks.wire import NAME
 from relay.core.errors import TargetError
 from relay.core.model import ErrorCode, Subscription, SubscriptionState
+from relay.core.moments import iso_s as iso
 from relay.store import subscriptions
 from relay.store.database import Row, Steps, statement, work
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.apis.rest_hooks.flat import iso
 from relay.apis.rest_hooks.input import App, app_of, read_hook
 from relay.apis.rest_hooks.wire import NAME
 from relay.core import signing
 from relay.core.errors import InputError, NotFound
 from relay.core.model import Subscription, SubscriptionState
+from relay.core.moments import iso_s
 from relay.store import subscriptions
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response
@@ -127,7 +127,7 @@ def _view(hook: Subscription) -> dict[str, Any]:
         "external_ref": hook.external_ref,
         "event_type": hook.event_filter[0],
         **_about(_app(hook)),
-        "created_at": iso(hook.created_at_ms // 1000),
+        "created_at": iso_s(hook.created_at_ms // 1000),
     }
 
 

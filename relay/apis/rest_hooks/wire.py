@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relay.apis.rest_hooks.flat import envelope, event_id_of, joined
 from relay.apis.rest_hooks.members import members
-from relay.apis.rest_hooks.store_body import STORE_TYPES, store_body
+from relay.apis.rest_hooks.store_body import STORE_TYPES, check_store_payload, store_body
 from relay.core import signing
 from relay.core.model import Claimed, Event, Subscription, SubscriptionState
 from relay.core.retry import RetryPolicy
@@ -47,4 +47,5 @@ WIRE = Wire(
         switch_off_not_before_s=_FIVE_DAYS_S,
     ),
     personal_types=frozenset(STORE_TYPES),
+    checks=dict.fromkeys(STORE_TYPES, check_store_payload),
 )

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from relay.apis.webhook_relay.admission import admit
-from relay.apis.webhook_relay.moments import iso
+from relay.core.moments import iso
 from relay.delivery.live import Listener, Live
 from relay.delivery.settle import Settled
 from relay.web.auth import authenticate, authorize, key_in_headers

@@ -10,6 +10,7 @@ from relay.apis.webhook_relay.paging import Page, Position
 from relay.apis.webhook_relay.views import event_text, json_text, page_text
 from relay.core.errors import Conflict, NotFound
 from relay.store import listing
+from relay.store.deliveries import NEVER_MS
 from relay.web.auth import api_key_of
 from relay.web.body import json_object_and_text
 from relay.web.wiring import CLOCK, DATABASE, ENGINE, METRICS
@@ -22,6 +23,7 @@ async def create_event(request: web.Request) -> web.Response:
     app = request.app
     body, text = await json_object_and_text(request)
     draft = read_event(body, text)
+    app[ENGINE].check(draft.type, draft.members)
     idempotency_key = read_idempotency_key(request.headers.get("Idempotency-Key"))
     one = incoming(draft, api_key_of(request).workspace_id, idempotency_key, request.remote, app[CLOCK]())
     engine = app[ENGINE]
@@ -50,7 +52,7 @@ async def list_events(request: web.Request) -> web.Response:
         listing.event_page(
             api_key_of(request).workspace_id,
             event_type,
-            -1 if after_ms is None else after_ms,
+            -NEVER_MS if after_ms is None else after_ms,
             page.before.id,
             page.limit + 1,
         )

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
-from relay.apis.webhook_relay.moments import moment_ms
 from relay.core.errors import InputError, TargetError
 from relay.core.matching import check_filter
+from relay.core.moments import moment_ms
 from relay.web.body import member_text
 
 MAX_PAYLOAD_BYTES = 262_144

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from relay.apis.webhook_relay import recovery
 from relay.apis.webhook_relay.input import read_flag, read_moment, refuse
-from relay.apis.webhook_relay.moments import iso
 from relay.apis.webhook_relay.subscriptions import subscription_of
+from relay.core.moments import iso
 from relay.web.body import json_object, json_response
 from relay.web.wiring import CLOCK, DATABASE
 
