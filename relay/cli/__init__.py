@@ -20,6 +20,7 @@ from relay import __version__
 from relay.cli.command import database_options, run, told_in_one_line
 from relay.cli.hooks import hooks
 from relay.cli.keys import keys
+from relay.cli.subscriptions import subscriptions
 from relay.cli.workspaces import workspaces
 from relay.core.keys import DEFAULT_SCOPES
 from relay.log import configure_logging
@@ -35,6 +36,7 @@ def main() -> None:
 main.add_command(keys)
 main.add_command(hooks)
 main.add_command(workspaces)
+main.add_command(subscriptions)
 
 
 @main.command()

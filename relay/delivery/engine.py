@@ -18,7 +18,7 @@ from relay.delivery.post import Poster
 from relay.delivery.publish import Published, Publisher
 from relay.delivery.settle import Settled, Settler
 from relay.delivery.sign import Signer
-from relay.store import deliveries, events, workspaces
+from relay.store import deliveries, events, subscriptions, workspaces
 from relay.store.database import Database, Work
 from relay.store.secrets import Secrets
 
@@ -68,6 +68,7 @@ class Engine:
                 Chore("reclaim-leases", 30, self._reclaim),
                 Chore("expire-idempotency", 600, self._expire_idempotency),
                 Chore("expire-events", 3600, self.expire_events),
+                Chore("forget-ended-secrets", 3600, self._forget_ended_secrets),
                 *chores,
             ]
         )
@@ -158,6 +159,9 @@ class Engine:
 
     async def _expire_idempotency(self) -> None:
         await self._database.write(events.expire_idempotency(self._clock()))
+
+    async def _forget_ended_secrets(self) -> None:
+        await self._database.write(subscriptions.forget_ended_secrets(self._clock()))
 
     async def expire_events(self) -> None:
         """Delete what is older than the retention, in small steps so that nobody waits behind it."""

@@ -36,5 +36,7 @@ class Operation:
     description: str = ""
     media_type: str = "application/json"
     """Of the answers with a body; `text/event-stream` marks an operation that has no HEAD."""
+    request_required: bool = True
+    """False for a body that may be left out."""
     headers: type[BaseModel] | None = None
     """Documents the request headers; a field's alias is the header's name."""

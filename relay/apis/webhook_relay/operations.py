@@ -28,6 +28,7 @@ def _operation(
     also: int | None = None,
     errors: tuple[int, ...] = (),
     request: type[BaseModel] | None = None,
+    request_required: bool = True,
     query: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
     description: str = "",
@@ -48,6 +49,7 @@ def _operation(
         handler,
         scope,
         request=request,
+        request_required=request_required,
         query=query,
         answers=answers,
         tag=tag,
@@ -181,7 +183,9 @@ OPERATIONS = (
         "Resume a subscription",
         subscriptions.resume_subscription,
         schemas.Subscription,
-        errors=(400, 409, 413),
+        errors=(409, 413),
+        request=schemas.Resume,
+        request_required=False,
         description=(
             'Active again, with no failures counted. The body may be left out; `{"replay_missed": true}` has what '
             "was published meanwhile delivered too."
@@ -194,7 +198,13 @@ OPERATIONS = (
         "Make a new signing secret",
         subscriptions.rotate_subscription_secret,
         schemas.SubscriptionWithSecret,
-        description="For 48 hours every request carries two signatures, the new one last.",
+        errors=(413,),
+        request=schemas.Rotate,
+        request_required=False,
+        description=(
+            "For 48 hours the earlier secrets sign beside the new one, whose signature is the last; at most five sign "
+            'one request. The body may be left out; `{"now": true}` ends the earlier ones at once.'
+        ),
     ),
     _operation(
         *_SUBSCRIPTIONS,

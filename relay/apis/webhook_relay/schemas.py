@@ -150,6 +150,17 @@ class SubscriptionPage(BaseModel):
     next_cursor: str | None
 
 
+class Resume(BaseModel):
+    replay_missed: bool = Field(False, description="Deliver what was published since it stopped, too.")
+
+
+class Rotate(BaseModel):
+    now: bool = Field(
+        False,
+        description="End every earlier secret at once, because one has leaked; by default they sign for 48 hours.",
+    )
+
+
 class Recover(BaseModel):
     since: AwareDatetime
     until: AwareDatetime | None = Field(None, description="By default now.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -23,8 +24,6 @@ from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response, parse_object, read_body
 from relay.web.wiring import CLOCK, DATABASE, ENGINE, GUARD, SECRETS
 
-GRACE_MS = 48 * 3600 * 1000
-"""For how long a rotated secret signs beside the new one."""
 MISSING_TEXT = "No subscription with that id exists in this workspace."
 
 Change = Callable[[Subscription], Work[Subscription]]
@@ -115,8 +114,7 @@ async def pause_subscription(request: web.Request) -> web.Response:
 async def resume_subscription(request: web.Request) -> web.Response:
     """resumeSubscription: active again, no failures counted; with `replay_missed`, what was published meanwhile is
     delivered too."""
-    data = await read_body(request)
-    replay_missed = read_flag(parse_object(data), "replay_missed") if data.strip() else False
+    replay_missed = read_flag(await _optional_object(request), "replay_missed")
     resume = partial(_resume, now_ms=request.app[CLOCK](), replay_missed=replay_missed)
     return json_response(subscription_view(await _change(request, resume)))
 
@@ -130,13 +128,21 @@ def _resume(one: Subscription, *, now_ms: int, replay_missed: bool) -> Steps[Sub
 
 
 async def rotate_subscription_secret(request: web.Request) -> web.Response:
-    """rotateSubscriptionSecret: for 48 hours every request carries two signatures, that of the new secret last."""
+    """rotateSubscriptionSecret: for 48 hours the old secret signs beside the new one, whose signature is the last.
+
+    With `now` every earlier secret ends at once.
+    """
+    at_once = read_flag(await _optional_object(request), "now")
     secret, now_ms = new_secret(), request.app[CLOCK]()
     sealed = request.app[SECRETS].seal(secret)
-    rotated = await _change(
-        request, lambda one: subscriptions.rotate(one.workspace_id, one.id, sealed, now_ms + GRACE_MS, now_ms)
-    )
+    rotated = await _change(request, lambda one: subscriptions.rotate(one, sealed, now_ms, at_once=at_once))
     return json_response({**subscription_view(rotated), "signing_secret": secret})
+
+
+async def _optional_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object in a body that may be left out."""
+    data = await read_body(request)
+    return parse_object(data) if data.strip() else {}
 
 
 async def subscription_of(request: web.Request) -> Subscription:

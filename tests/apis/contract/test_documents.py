@@ -46,6 +46,7 @@ FURTHER_STATUSES_OF = {
     "listSubscriptions": {400: "a limit, state or cursor that is none"},
     "listDeliveries": {400: "a limit, status or cursor that is none"},
     "listDeadLetters": {400: "a limit, time or cursor that is none"},
+    "rotateSubscriptionSecret": {400: "a body that is no JSON object; there need not be one"},
     "resumeSubscription": {
         400: "a body that is no JSON object; there need not be one",
         409: "`replay_missed` while ten recoveries are open",
@@ -130,8 +131,10 @@ def _of_parameters(ours: Described, theirs: Described) -> Iterator[str]:
 
 
 def _of_bodies(name: str, ours: Described, theirs: Described) -> Iterator[str]:
-    if (ours.request is None) != (theirs.request is None):
-        yield "takes a body where the other takes none"
+    if theirs.request is None and ours.request is not None and ours.described["requestBody"]["required"]:
+        yield "needs a body where the other takes none"
+    if theirs.request is not None and ours.request is None:
+        yield "takes no body where the other takes one"
     if ours.request is None or theirs.request is None:
         return
     if theirs.described["requestBody"].get("required") != ours.described["requestBody"].get("required"):
