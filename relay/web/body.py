@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from relay.core.errors import InputError, TooLarge
+from relay.web.ignored import look_at_body, look_at_unread_body
 
 MAX_BODY_BYTES = 320 * 1024
 """A payload of 256 KB, what is around it, and room for escapes."""
@@ -18,7 +19,6 @@ MAX_DEPTH = 100
 
 _BLANKS = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
-_DIGITS = re.compile(r"-?[0-9]{1,15}")
 _VALUE = json.JSONDecoder()
 
 
@@ -50,13 +50,40 @@ def _too_large(limit: int) -> TooLarge:
 
 async def json_object(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body. Raises InputError that says what to fix, or TooLarge."""
-    return parse_object(await read_body(request))
+    members = parse_object(await read_body(request))
+    look_at_body(request, members)
+    return members
+
+
+async def optional_json_object(request: web.Request) -> dict[str, Any]:
+    """The same of a body that may be left out."""
+    data = await read_body(request)
+    members = parse_object(data) if data.strip() else {}
+    look_at_body(request, members)
+    return members
 
 
 async def json_object_and_text(request: web.Request) -> tuple[dict[str, Any], str]:
     """The JSON object and its source, for `member_text`."""
     body = await read_body(request)
-    return parse_object(body), body.decode()
+    members = parse_object(body)
+    look_at_body(request, members)
+    return members, body.decode()
+
+
+async def pass_over_body(request: web.Request) -> None:
+    """Read a body that nothing here has a use for, whatever it is. Raises InputError when the client prefers that."""
+    if not request.can_read_body:
+        return
+    value: Any = None
+    try:
+        value = data = await read_body(request)
+        value = orjson.loads(data) if data.strip() else None
+    except TooLarge:
+        value = b"too large"
+    except orjson.JSONDecodeError:
+        pass
+    look_at_unread_body(request, value)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -133,19 +160,3 @@ def _skip(text: str, at: int) -> int:
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer with `value` as its JSON body."""
     return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type="application/json")
-
-
-def whole_number(request: web.Request, name: str, default: int, low: int, high: int, *, clamp: bool = False) -> int:
-    """A whole number of the query string, ASCII digits only. Out of range it is clamped or refused (InputError)."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    problem = f"must be a whole number from {low} to {high}"
-    if not _DIGITS.fullmatch(text):
-        raise InputError(f"{name} {problem}", fields={name: [problem]})
-    number = int(text)
-    if low <= number <= high:
-        return number
-    if clamp:
-        return min(max(number, low), high)
-    raise InputError(f"{name} {problem}", fields={name: [problem]})

@@ -14,7 +14,9 @@ from aiohttp.typedefs import Handler, Middleware
 from relay.store import workspaces
 from relay.web import auth, pages
 from relay.web.api import Api, Problem
-from relay.web.body import json_response
+from relay.web.body import json_response, pass_over_body
+from relay.web.headers import headers_put_off
+from relay.web.ignored import Takes, look_at_head, takes_of
 from relay.web.metrics import Metrics
 from relay.web.operation import PUBLIC, Operation
 from relay.web.problems import UNEXPECTED, problem_of
@@ -24,21 +26,13 @@ _log = structlog.get_logger("relay.web")
 
 _SERVER = "relay"
 """The name in the metrics of what belongs to no API: health, documents, pages."""
-_ANSWER_HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("relay.answer_headers")
 _SLASHES = re.compile(r"//+")
 
 
 class _Route(NamedTuple):
     api: Api | None
     operation: Operation
-
-
-def answer_headers(request: web.Request) -> dict[str, str]:
-    """Headers the answer to this request will carry, whatever it becomes. Changing the dictionary changes them."""
-    headers = request.get(_ANSWER_HEADERS)
-    if headers is None:
-        headers = request[_ANSWER_HEADERS] = {}
-    return headers
+    takes: Takes
 
 
 def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation] = ()) -> None:
@@ -52,12 +46,13 @@ def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation]
     app[auth.KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
     routes: dict[web.AbstractRoute, _Route] = {}
     operation_ids: set[str] = set()
-    of_apis = [_Route(api, operation) for api in apis for operation in api.operations]
-    for route in [*of_apis, *(_Route(None, operation) for operation in own)]:
-        operation = route.operation
+    placed = [(api, operation) for api in apis for operation in api.operations]
+    operations = [operation for _, operation in placed]
+    for api, operation in [*placed, *((None, operation) for operation in own)]:
         if operation.operation_id in operation_ids:
             raise ValueError(f"two operations are named {operation.operation_id}")
         operation_ids.add(operation.operation_id)
+        route = _Route(api, operation, takes_of(operation, operations))
         for method in _methods(operation):
             routes[app.router.add_route(method, operation.path, operation.handler)] = route
     app.middlewares.append(_edge(routes, apis, app[METRICS]))
@@ -81,6 +76,10 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
                 if route.api is not None and route.api.admit is not None:
                     await route.api.admit(request)
                 auth.authorize(request, route.operation.scope)
+            if route is not None and route.api is not None:
+                look_at_head(request, route.takes)
+                if route.takes.body is None:
+                    await pass_over_body(request)
             response = await handler(request)
         except web.HTTPException as error:
             if error.status < 400:
@@ -110,7 +109,7 @@ def _finish(request: web.Request, response: web.StreamResponse) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
     if "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"
-    if (more := request.get(_ANSWER_HEADERS)) is not None:
+    if (more := headers_put_off(request)) is not None:
         headers.update(more)
 
 

@@ -134,7 +134,7 @@ def _operation(api: Api, operation: Operation, schemas: _Schemas) -> dict[str, A
         described["parameters"] = parameters
     if operation.request is not None:
         described["requestBody"] = {
-            "required": operation.request_required,
+            "required": not operation.body_is_optional,
             "content": {"application/json": {"schema": schemas.reference(operation.request)}},
         }
     described["responses"] = _responses(api, operation, schemas)

@@ -20,7 +20,8 @@ class Operation:
     """The one place a route is written: the router, the key check and the OpenAPI document are made from it.
 
     `request` and `query` are models that document the body and the query string; handlers parse for themselves, because
-    each API words its errors in its own way. `answers` maps each status to the model of its body (None for no body).
+    each API words its errors in its own way. What is not in them has no effect, and clients are told so (`ignored.py`):
+    an operation without `request` reads no body. `answers` maps each status to the model of its body, None for none.
     """
 
     method: str
@@ -36,7 +37,7 @@ class Operation:
     description: str = ""
     media_type: str = "application/json"
     """Of the answers with a body; `text/event-stream` marks an operation that has no HEAD."""
-    request_required: bool = True
-    """False for a body that may be left out."""
     headers: type[BaseModel] | None = None
     """Documents the request headers; a field's alias is the header's name."""
+    body_is_optional: bool = False
+    """Whether the body may be left out."""

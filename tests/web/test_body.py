@@ -191,7 +191,7 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_refused(site: Site, e
 
 
 async def test_a_number_of_the_query_has_ascii_digits_and_a_range(site: Site) -> None:
-    for limit in ("0", "101", "-1", "x", "5.0", "1_0", " 5", "+5", "٥", "", "9" * 5000, "1e1"):
+    for limit in ("0", "101", "-1", "x", "5.0", "1_0", " 5", "+5", "٥", "9" * 5000, "1e1"):
         async with site.http.get(f"{site.url}/notes/number", params={"limit": limit}) as answer:
             assert (answer.status, await answer.json()) == (
                 400,

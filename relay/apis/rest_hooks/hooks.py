@@ -17,6 +17,7 @@ from relay.core.moments import iso_s
 from relay.store import subscriptions
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response
+from relay.web.ignored import note
 from relay.web.wiring import (
     CATALOGUE,
     CLOCK,
@@ -41,6 +42,7 @@ async def subscribe(request: web.Request) -> web.Response:
         check_target=request.app[GUARD].check_target,
         is_event_type=request.app[CATALOGUE].__contains__,
     )
+    note(request, hook.unused)
     now_ms = request.app[CLOCK]()
     secret = signing.new_secret()
     key = api_key_of(request)
@@ -112,7 +114,7 @@ def _location(request: web.Request, hook_id: str) -> str:
 
 
 def _app(hook: Subscription) -> App | None:
-    return app_of(hook.event_filter[0], hook.conditions)
+    return app_of(hook.conditions)
 
 
 def _about(app: App | None) -> dict[str, str]:

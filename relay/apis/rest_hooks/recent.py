@@ -19,6 +19,8 @@ from relay.core.model import Event, Subscription
 from relay.store import listing
 from relay.store.database import Database
 from relay.web.auth import api_key_of
+from relay.web.ignored import note
+from relay.web.query import given
 from relay.web.wiring import CATALOGUE, DATABASE
 
 LOOKED_AT = 200
@@ -35,7 +37,8 @@ async def recent_events(request: web.Request) -> web.Response:
     Where there is none, the sample: an editor that is shown nothing has no fields to offer.
     """
     catalogue = request.app[CATALOGUE]
-    wanted = read_recent(request.query, catalogue.__contains__)
+    wanted = read_recent(given(request), catalogue.__contains__)
+    note(request, wanted.unused)
     found = await _newest(request.app[DATABASE], api_key_of(request).workspace_id, wanted)
     hook = replace(NOBODY, event_filter=(wanted.event_type,), conditions=wanted.conditions)
     # Taking large payloads apart is slow: not on the loop, where everybody would wait.

@@ -16,7 +16,9 @@ class SubscribeBody(BaseModel):
         examples=["review.created"],
     )
     store: str | None = Field(
-        None, description="`apple` or `google`. Required for the two store event types only.", examples=["apple"]
+        None,
+        description="`apple` or `google`. Required for the two store event types; others keep it and show it.",
+        examples=["apple"],
     )
     app_id: str | None = Field(
         None, description="Apple's number or Google's package name. Required like `store`.", examples=["284882215"]
@@ -37,7 +39,7 @@ class SubscribeBody(BaseModel):
 
 
 class SubscribeResponse(BaseModel):
-    """A new hook. The store members are there for the two store event types."""
+    """A new hook. The store members are there when it names an app, as those of the two store event types do."""
 
     id: str = Field(description="What unsubscribe wants.", examples=["zapier-1a2b3c4d5e6f7a8b"])
     secret: str = Field(description="Keys the HMAC of `x-radar-signature`. Shown here and never again.")

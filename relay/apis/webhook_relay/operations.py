@@ -28,9 +28,9 @@ def _operation(
     also: int | None = None,
     errors: tuple[int, ...] = (),
     request: type[BaseModel] | None = None,
-    request_required: bool = True,
     query: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
+    body_is_optional: bool = False,
     description: str = "",
 ) -> Operation:
     method, path = route.split(" ")
@@ -49,12 +49,12 @@ def _operation(
         handler,
         scope,
         request=request,
-        request_required=request_required,
         query=query,
         answers=answers,
         tag=tag,
         description=description,
         headers=headers,
+        body_is_optional=body_is_optional,
     )
 
 
@@ -185,7 +185,7 @@ OPERATIONS = (
         schemas.Subscription,
         errors=(409, 413),
         request=schemas.Resume,
-        request_required=False,
+        body_is_optional=True,
         description=(
             'Active again, with no failures counted. The body may be left out; `{"replay_missed": true}` has what '
             "was published meanwhile delivered too."
@@ -200,7 +200,7 @@ OPERATIONS = (
         schemas.SubscriptionWithSecret,
         errors=(413,),
         request=schemas.Rotate,
-        request_required=False,
+        body_is_optional=True,
         description=(
             "For 48 hours the earlier secrets sign beside the new one, whose signature is the last; at most five sign "
             'one request. The body may be left out; `{"now": true}` ends the earlier ones at once.'

@@ -18,7 +18,7 @@ async def recover_subscription(request: web.Request) -> web.Response:
     subscription = await subscription_of(request)
     body, now_ms = await json_object(request), app[CLOCK]()
     since_ms = read_moment(body.get("since"), "since")
-    until_ms = read_moment(body["until"], "until") if body.get("until") is not None else now_ms
+    until_ms = read_moment(body["until"], "until") if body.get("until") not in (None, "") else now_ms
     dry_run = read_flag(body, "dry_run")
     if since_ms > until_ms:
         raise refuse("since", "must not be later than until")

@@ -82,16 +82,21 @@ class PageQuery(BaseModel):
     limit: int = Field(25, ge=1, le=100)
 
 
-class EventQuery(PageQuery):
-    type: str | None = Field(None, description="This very event type.")
-    created_after: AwareDatetime | None = None
+class NarrowingQuery(PageQuery):
+    type: str | None = Field(None, description="Only this very event type.")
+    created_after: AwareDatetime | None = Field(None, description="Only what was made later.")
+    created_before: AwareDatetime | None = Field(None, description="Only what was made earlier.")
+
+
+class EventQuery(NarrowingQuery):
+    subscription_id: str | None = Field(None, description="Only those of which it has deliveries.")
 
 
 class SubscriptionQuery(PageQuery):
     state: Literal["active", "paused", "disabled"] | None = None
 
 
-class DeliveryQuery(PageQuery):
+class DeliveryQuery(NarrowingQuery):
     event_id: str | None = None
     subscription_id: str | None = None
     status: Literal["pending", "success", "failed", "dead"] | None = Field(
@@ -99,9 +104,11 @@ class DeliveryQuery(PageQuery):
     )
 
 
-class DeadLetterQuery(PageQuery):
+class DeadLetterQuery(NarrowingQuery):
+    event_id: str | None = None
     subscription_id: str | None = None
     since: AwareDatetime | None = Field(None, description="When it was given up, this time included.")
+    until: AwareDatetime | None = Field(None, description="The same, at the latest.")
 
 
 class EchoQuery(BaseModel):

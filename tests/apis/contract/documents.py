@@ -50,6 +50,10 @@ class Described:
         return body and body["content"]["application/json"]["schema"]
 
     @property
+    def needs_body(self) -> bool:
+        return bool(self.described.get("requestBody", {}).get("required"))
+
+    @property
     def responses(self) -> dict[int, Document]:
         return {int(status): response for status, response in self.described["responses"].items()}
 

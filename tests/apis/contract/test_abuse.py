@@ -79,6 +79,9 @@ async def test_a_body_that_is_no_json_object_is_refused(
     for name, operation in _with_bodies(api):
         for kind, body in NO_JSON_OBJECTS.items():
             answer = await scene.call(name, operation, data=body, headers={"Content-Type": "application/json"})
+            if not body.strip() and not operation.needs_body:
+                assert answer.status < 300, (name, kind, await answer.text())
+                continue
             too_large = kind == "more than fits" and name != "createEventBatch"  # which takes larger ones
             assert answer.status == (413 if too_large else 400), (name, kind, await answer.text())
             assert await faults(operation, answer) == [], (name, kind)

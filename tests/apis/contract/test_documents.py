@@ -42,6 +42,7 @@ FURTHER_STATUSES = {
 """What every operation may answer besides what was published."""
 FURTHER_STATUSES_OF = {
     "listSubmissions": {400: "a status, address, limit or offset that is none; the guide's 'validation problems'"},
+    "listWebhookDeliveries": {400: "a status or time that is none"},
     "listEvents": {400: "a limit, time or cursor that is none"},
     "listSubscriptions": {400: "a limit, state or cursor that is none"},
     "listDeliveries": {400: "a limit, status or cursor that is none"},
@@ -131,7 +132,7 @@ def _of_parameters(ours: Described, theirs: Described) -> Iterator[str]:
 
 
 def _of_bodies(name: str, ours: Described, theirs: Described) -> Iterator[str]:
-    if theirs.request is None and ours.request is not None and ours.described["requestBody"]["required"]:
+    if theirs.request is None and ours.needs_body:
         yield "needs a body where the other takes none"
     if theirs.request is not None and ours.request is None:
         yield "takes no body where the other takes one"
