@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,14 +18,17 @@ MAX_BODY_BYTES = 320 * 1024
 """A payload of 256 KB, what is around it, and room for escapes."""
 MAX_DEPTH = 100
 
+_BROKEN = "the body could not be read: its encoding or its chunks are broken"
+_CODINGS = {"gzip", "x-gzip", "deflate"}
 _BLANKS = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
 _VALUE = json.JSONDecoder()
 
 
 async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The body, decompressed if it came compressed. Raises TooLarge before more than `limit` bytes are held."""
-    content = request.content
+    """The body, inflated if it came compressed. Raises TooLarge before more than `limit` bytes are held, InputError for
+    one that is broken, and the 415 or 501 of a coding that is not known."""
+    content, encoding = request.content, _encoding(request)
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     try:
@@ -38,10 +42,45 @@ async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
                     raise _too_large(limit)
             body = bytes(parts)
     except web.RequestPayloadError as error:
-        raise InputError("the body could not be read: its encoding or its chunks are broken") from error
+        raise InputError(_BROKEN) from error
     if len(body) > limit:
         raise _too_large(limit)
-    return body
+    return inflated(body, encoding, limit) if encoding else body
+
+
+def _encoding(request: web.Request) -> str:
+    """How the body is compressed; empty for not at all."""
+    headers = request.headers
+    if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise web.HTTPNotImplemented
+    if "Content-Encoding" not in headers:
+        return ""
+    named = [one.strip().lower() for one in ",".join(headers.getall("Content-Encoding")).split(",")]
+    codings = [one for one in named if one not in ("", "identity")]
+    if len(codings) > 1 or not set(codings) <= _CODINGS:
+        raise web.HTTPUnsupportedMediaType
+    return codings[0].removeprefix("x-") if codings else ""
+
+
+def inflated(data: bytes, encoding: str, limit: int) -> bytes:
+    """What `gzip` or `deflate` has made of a body. Raises InputError, or TooLarge once there is more than `limit`."""
+    body = bytearray()
+    # Zeros may follow the members of gzip; what deflate is depends on the library that made it.
+    while data and not (encoding == "gzip" and not data.strip(b"\0")):
+        window = zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
+        if encoding == "gzip":
+            window = 16 + zlib.MAX_WBITS
+        inflater = zlib.decompressobj(window)
+        try:
+            body += inflater.decompress(data, limit + 1 - len(body))
+        except zlib.error as error:
+            raise InputError(_BROKEN) from error
+        if len(body) > limit:
+            raise _too_large(limit)
+        data = inflater.unused_data
+        if not inflater.eof or (data and encoding == "deflate"):
+            raise InputError(_BROKEN)
+    return bytes(body)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from relay.store import workspaces
@@ -26,6 +26,8 @@ _log = structlog.get_logger("relay.web")
 
 _SERVER = "relay"
 """The name in the metrics of what belongs to no API: health, documents, pages."""
+_ENDS = (415, 501, 505)
+"""Statuses of requests of which it is not known where they end."""
 _SLASHES = re.compile(r"//+")
 
 
@@ -71,6 +73,8 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
         started_s = time.perf_counter()
         route = routes.get(request.match_info.route)
         try:
+            if not HttpVersion10 <= request._version <= HttpVersion11:  # noqa: SLF001 - `version` remembers what it saw
+                _refuse_version(request)
             if route is not None and route.operation.scope != PUBLIC:
                 await auth.authenticate(request, auth.key_in_headers(request))
                 if route.api is not None and route.api.admit is not None:
@@ -99,18 +103,37 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
     return edge
 
 
+def _refuse_version(request: web.Request) -> None:
+    # The parser takes HTTP/0.9 and 2.0 for what it knows, and the answer would be in a form that neither has.
+    request._version = HttpVersion11  # noqa: SLF001
+    raise web.HTTPVersionNotSupported
+
+
+def answer_outside(apis: tuple[Api, ...], method: str, path: str, problem: Problem) -> web.StreamResponse:
+    """The answer to what never became a request, in the shape of the API that owns the path."""
+    api = _owner(apis, method, path)
+    response = _shaped(problem, api)
+    response.headers.update(problem.headers)
+    _add_headers(response)
+    return response
+
+
 def _finish(request: web.Request, response: web.StreamResponse) -> None:
     if request.content.exception() is not None:
         # The body broke off, so nothing can follow it on this connection: say so, and keep aiohttp from reading on.
         response.force_close()
         request.content.feed_eof()
+    _add_headers(response)
+    if (more := headers_put_off(request)) is not None:
+        response.headers.update(more)
+
+
+def _add_headers(response: web.StreamResponse) -> None:
     headers = response.headers
     headers["Server"] = "relay"
     headers["X-Content-Type-Options"] = "nosniff"
     if "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"
-    if (more := headers_put_off(request)) is not None:
-        headers.update(more)
 
 
 def _refusal(request: web.Request, error: Exception, route: _Route | None, apis: tuple[Api, ...]) -> web.StreamResponse:
@@ -124,21 +147,22 @@ def _refusal(request: web.Request, error: Exception, route: _Route | None, apis:
         problem = UNEXPECTED
     if request.writer.output_size > 0 and transport is not None:
         transport.close()  # half an answer is out: only the end of the connection can tell the client
-    response = _shaped(request, problem, _api_of(request, route, apis))
+    api = route.api if route is not None else _owner(apis, request.method, request.path)
+    response = _shaped(problem, api, request.headers.get("Accept", ""))
+    if problem.status in _ENDS:
+        response.force_close()
     response.headers.update(problem.headers)
     return response
 
 
-def _api_of(request: web.Request, route: _Route | None, apis: tuple[Api, ...]) -> Api | None:
-    if route is not None:
-        return route.api
-    path = _SLASHES.sub("/", request.path)
-    return next((api for api in apis if api.owns(request.method, path)), None)
+def _owner(apis: tuple[Api, ...], method: str, path: str) -> Api | None:
+    path = _SLASHES.sub("/", path)
+    return next((api for api in apis if api.owns(method, path)), None)
 
 
-def _shaped(request: web.Request, problem: Problem, api: Api | None) -> web.StreamResponse:
+def _shaped(problem: Problem, api: Api | None, accept: str = "") -> web.StreamResponse:
     if api is not None:
         return api.error(problem)
-    if "text/html" in request.headers.get("Accept", ""):
+    if "text/html" in accept:
         return pages.page("error.html", problem.status, problem=problem)
     return json_response({"error": problem.message, "status": problem.status}, problem.status)

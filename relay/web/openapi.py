@@ -161,7 +161,7 @@ def _always(operation: Operation) -> list[int]:
     """The errors every such operation can answer with, so that no API has to list them."""
     statuses = [] if operation.scope == PUBLIC else [401, 403, 429]
     if operation.request is not None:
-        statuses += [400, 413]
+        statuses += [400, 413, 415]
     return [*statuses, 500, 503]
 
 

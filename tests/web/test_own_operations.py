@@ -47,7 +47,7 @@ async def test_each_api_has_an_openapi_document_made_from_its_operations(site: S
     assert add["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Entry"}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
     assert {status for status, one in add["responses"].items() if one.get("content") == problem} == {
-        "400", "401", "403", "413", "429", "500", "503"
+        "400", "401", "403", "413", "415", "429", "500", "503"
     }  # fmt: skip
     listed = document["paths"]["/ledger"]["get"]
     assert listed["security"] == []

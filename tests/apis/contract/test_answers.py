@@ -34,7 +34,7 @@ async def _walk(api: Api, scene: Scene, held_to: dict[str, Described]) -> dict[s
         assert answers[0].status < 300, (name, await answers[0].text())
         if "{id}" in operation.path:
             answers.append(await scene.call(name, operation, id_="unknown"))
-        if operation.request is not None:
+        if operation.request is not None and held_to.get(name, operation).request is not None:
             answers.append(await scene.call(name, operation, data=b"{"))
         if not operation.is_public:
             answers.append(await scene.call(name, operation, key=None))

@@ -35,6 +35,7 @@ FURTHER_OPERATIONS = {
 FURTHER_STATUSES = {
     403: "a good key without the scope; the guide of RavePilot has it, its document does not",
     413: "a body beyond the limit",
+    415: "a body that is compressed in a way that is not known",
     429: "too many requests, with a wrong key for a start",
     500: "documented, never meant",
     503: "the database is full, locked or read-only: nothing was changed, try again",
