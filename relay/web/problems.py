@@ -30,6 +30,10 @@ UNEXPECTED = Problem(500, "something went wrong here; it was logged, and trying 
 _MESSAGES = {
     404: "there is nothing at this path",
     413: "the body is larger than what is accepted",
+    415: "the Content-Encoding of a body must be gzip or deflate",
+    417: "the only expectation that can be met is 100-continue",
+    501: "the Transfer-Encoding of a body must be chunked",
+    505: "the request is not of HTTP/1.0 or HTTP/1.1",
 }
 
 
@@ -39,7 +43,8 @@ def problem_of(error: Exception) -> Problem | None:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem(405, f"this path takes {allowed}", headers={"Allow": allowed})
     if isinstance(error, web.HTTPException):
-        return Problem(error.status, _MESSAGES.get(error.status, error.reason))
+        headers = {"Accept-Encoding": "gzip, deflate"} if error.status == 415 else {}
+        return Problem(error.status, _MESSAGES.get(error.status, error.reason), headers=headers)
     if not isinstance(error, errors.RelayError):
         return None
     for kind, status in _STATUSES:

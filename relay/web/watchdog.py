@@ -10,11 +10,16 @@ import asyncio
 import contextlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+from relay.web.connection import Server
+from relay.web.middleware import answer_outside
+from relay.web.wiring import APIS
 
 _log = structlog.get_logger("relay.web")
 
@@ -56,9 +61,15 @@ class _WatchedRunner(web.AppRunner):
             keepalive_timeout=patience.idle_s,
             lingering_time=patience.linger_s,
             shutdown_timeout=3.0,
+            # A body is inflated where it is read, within its limit, and not before anybody knows who sends it.
+            auto_decompress=False,
         )
         self._patience = patience
         self._watch: asyncio.Task[None] | None = None
+
+    async def _make_server(self) -> web.Server:
+        apis = self.app.get(APIS, ())
+        return Server(await super()._make_server(), partial(answer_outside, apis))
 
     async def setup(self) -> None:
         await super().setup()

@@ -31,13 +31,14 @@ from relay.web.body import (
     json_object_and_text,
     json_response,
     member_text,
-    whole_number,
 )
+from relay.web.headers import answer_headers
 from relay.web.health import HEALTHZ
 from relay.web.health import OPERATIONS as HEALTH
-from relay.web.middleware import answer_headers, register
+from relay.web.middleware import register
 from relay.web.openapi import operations as documents
 from relay.web.operation import ANY_KEY, PUBLIC, Operation
+from relay.web.query import whole_number
 from relay.web.watchdog import Patience, watched_runner
 from relay.web.wiring import CLOCK, CONDITIONS, DATABASE, ENGINE
 
@@ -49,6 +50,26 @@ class Entry(BaseModel):
 
     type: str
     payload: dict[str, Any]
+
+
+class Line(BaseModel):
+    """What is inside of a note."""
+
+    text: str
+
+
+class Note(BaseModel):
+    """What the toy notes take."""
+
+    payload: dict[str, Any] = {}
+    lines: list[Line] = []
+    first: Line | None = None
+
+
+class EntryHeaders(BaseModel):
+    """What may come with an entry."""
+
+    idempotency_key: str | None = Field(None, alias="Idempotency-Key")
 
 
 class EntryQuery(BaseModel):
@@ -123,7 +144,7 @@ NOTES = Api(
     "Notes",
     "A toy.",
     (
-        Operation("POST", "/notes", "createNote", "Echo a note", echo, "events"),
+        Operation("POST", "/notes", "createNote", "Echo a note", echo, "events", request=Note),
         Operation("GET", "/notes/number", "readNumber", "A number", number, PUBLIC),
         Operation("GET", "/notes/{id}", "getNote", "One note", item, ANY_KEY),
         Operation("GET", "/notes/stream/{id}", "stream", "Breaks", stream, PUBLIC, media_type="text/event-stream"),
@@ -138,9 +159,20 @@ LEDGER = Api(
     "Another toy.",
     (
         Operation(
-            "POST", "/ledger", "addEntry", "Add", entry, "hooks", request=Entry, answers={200: Entry}, tag="Entries"
+            "POST",
+            "/ledger",
+            "addEntry",
+            "Add",
+            entry,
+            "hooks",
+            request=Entry,
+            headers=EntryHeaders,
+            answers={200: Entry},
+            tag="Entries",
         ),
-        Operation("GET", "/ledger", "listEntries", "List", entry, PUBLIC, query=EntryQuery, answers={200: list[Entry]}),
+        Operation(
+            "GET", "/ledger", "listEntries", "List", number, PUBLIC, query=EntryQuery, answers={200: list[Entry]}
+        ),
         Operation("DELETE", "/ledger/{id}", "dropEntry", "Drop", item, "hooks", answers={204: None}),
         Operation("GET", "/ledger/fail/{how}", "fail", "Fail", fail, PUBLIC),
     ),

@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relay.apis.webhook_relay import recovery
-from relay.apis.webhook_relay.moments import iso
 from relay.apis.webhook_relay.subscriptions import _resume
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.core import ids
 from relay.core.conditions import Conditions
 from relay.core.model import Claimed, Event, Outcome, SignedRequest, Subscription
+from relay.core.moments import iso
 from relay.core.signing import new_secret
 from relay.delivery.drain import Drain
 from relay.delivery.faults import Faults, Where
@@ -39,13 +39,13 @@ from relay.delivery.settle import Settler
 from relay.delivery.sign import Signer
 from relay.delivery.tls import ResumingContext
 from relay.store import deliveries, subscriptions, workspaces
+from relay.store.database import Steps, work
 from relay.store.secrets import Secrets
 from relay.store.sqlite import open_sqlite
 from relay.web.wiring import CLOCK, DATABASE, ENGINE
 from tests.whole.queue_model import (
     ANSWERS,
     FAILURES,
-    GRACE_MS,
     SCHEDULE_S,
     SWITCH_OFF_AFTER,
     Model,
@@ -74,6 +74,13 @@ KEEPER = Secrets(["a key of this test"])
 UNUSED = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
 some = st.integers(0, 99)
 """Picks one of however many there are."""
+
+
+@work
+def _rotate(workspace_id: str, subscription_id: str, sealed: str, now_ms: int) -> Steps[None]:
+    found = yield from subscriptions.get(workspace_id, subscription_id)
+    assert found is not None
+    yield from subscriptions.rotate(found, sealed, now_ms)
 
 
 class Wire(Poster):
@@ -399,11 +406,10 @@ class Queue(RuleBasedStateMachine):
     @rule(number=some)
     def rotate_secret(self, number: int) -> None:
         async def steps() -> None:
-            one, secret, until_ms = self.a_live(number), new_secret(), self.now_ms + GRACE_MS
-            sealed = KEEPER.seal(secret)
-            await self.database.write(subscriptions.rotate(self.workspace_id, one.id, sealed, until_ms, self.now_ms))
+            one, secret, now_ms = self.a_live(number), new_secret(), self.now_ms
+            await self.database.write(_rotate(self.workspace_id, one.id, KEEPER.seal(secret), now_ms))
             one.secrets.append(secret)
-            one.previous_until_ms = until_ms
+            one.rotated_at_ms.append(now_ms)
             await self.changed(one)
 
         self.run(steps())

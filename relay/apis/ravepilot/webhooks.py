@@ -5,14 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from relay.apis.ravepilot import schemas
-from relay.apis.ravepilot.input import is_id, read_events, read_url
+from relay.apis.ravepilot.input import is_id, read_events, read_moment, read_shown_state, read_url
 from relay.apis.ravepilot.wire import WIRE
 from relay.core import ids
 from relay.core.model import Subscription
 from relay.core.signing import new_secret
-from relay.store import deliveries, subscriptions
+from relay.store import deliveries, narrowing, subscriptions
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response
+from relay.web.query import given
 from relay.web.wiring import CATALOGUE, CLOCK, DATABASE, ENGINE, GUARD, SECRETS
 
 LOG_LENGTH = 50
@@ -67,7 +68,16 @@ async def delete_webhook(request: web.Request) -> web.Response:
 
 async def list_webhook_deliveries(request: web.Request) -> web.Response:
     """listWebhookDeliveries: the newest deliveries of the workspace's webhooks, deleted ones included."""
-    newest = deliveries.newest(api_key_of(request).workspace_id, WIRE.api, LOG_LENGTH)
+    query, workspace_id = given(request), api_key_of(request).workspace_id
+    webhook_id, state = query.get("webhook_id"), read_shown_state(query)
+    span = read_moment(query, "created_after"), read_moment(query, "created_before")
+    narrow = narrowing.Narrowing(query.get("event"), *span)
+    if webhook_id is not None and not is_id(webhook_id):
+        return json_response(schemas.DeliveryList(deliveries=[]).model_dump())
+    if webhook_id is None and state is None and narrow.is_any:
+        newest = deliveries.newest(workspace_id, WIRE.api, LOG_LENGTH)
+    else:
+        newest = narrowing.newest_of_api(workspace_id, WIRE.api, webhook_id, state, narrow, LOG_LENGTH)
     found = await request.app[DATABASE].read(newest)
     answer = schemas.DeliveryList(deliveries=[schemas.Delivery.of(delivery) for delivery in found])
     return json_response(answer.model_dump())

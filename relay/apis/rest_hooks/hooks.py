@@ -8,15 +8,16 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.apis.rest_hooks.flat import iso
 from relay.apis.rest_hooks.input import App, app_of, read_hook
 from relay.apis.rest_hooks.wire import NAME
 from relay.core import signing
 from relay.core.errors import InputError, NotFound
 from relay.core.model import Subscription, SubscriptionState
+from relay.core.moments import iso_s
 from relay.store import subscriptions
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response
+from relay.web.ignored import note
 from relay.web.wiring import (
     CATALOGUE,
     CLOCK,
@@ -41,6 +42,7 @@ async def subscribe(request: web.Request) -> web.Response:
         check_target=request.app[GUARD].check_target,
         is_event_type=request.app[CATALOGUE].__contains__,
     )
+    note(request, hook.unused)
     now_ms = request.app[CLOCK]()
     secret = signing.new_secret()
     key = api_key_of(request)
@@ -113,7 +115,7 @@ def _location(request: web.Request, hook_id: str) -> str:
 
 
 def _app(hook: Subscription) -> App | None:
-    return app_of(hook.event_filter[0], hook.conditions)
+    return app_of(hook.conditions)
 
 
 def _about(app: App | None) -> dict[str, str]:
@@ -128,7 +130,7 @@ def _view(hook: Subscription) -> dict[str, Any]:
         "external_ref": hook.external_ref,
         "event_type": hook.event_filter[0],
         **_about(_app(hook)),
-        "created_at": iso(hook.created_at_ms // 1000),
+        "created_at": iso_s(hook.created_at_ms // 1000),
     }
 
 

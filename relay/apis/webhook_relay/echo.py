@@ -11,11 +11,12 @@ import orjson
 from aiohttp import web
 
 from relay.apis.webhook_relay.admission import admit
-from relay.apis.webhook_relay.moments import iso
+from relay.core.moments import iso
 from relay.delivery.live import Listener, Live
 from relay.delivery.settle import Settled
 from relay.web.auth import authenticate, authorize, key_in_headers
-from relay.web.middleware import answer_headers
+from relay.web.headers import answer_headers
+from relay.web.query import given
 
 SCOPE = "deliveries"
 WRITE_LIMIT_S = 5.0
@@ -117,7 +118,7 @@ ECHO: web.AppKey[Echo] = web.AppKey("webhook_relay_echo")
 
 async def echo_stream(request: web.Request) -> web.StreamResponse:
     """echoStream: the key comes in the query, because a browser's EventSource cannot send headers."""
-    key = await authenticate(request, request.query.get("key") or key_in_headers(request))
+    key = await authenticate(request, given(request).get("key") or key_in_headers(request))
     await admit(request)
     authorize(request, SCOPE)
     return await request.app[ECHO].stream(request, key.workspace_id)

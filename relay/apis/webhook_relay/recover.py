@@ -6,8 +6,8 @@ from aiohttp import web
 
 from relay.apis.webhook_relay import recovery
 from relay.apis.webhook_relay.input import read_flag, read_moment, refuse
-from relay.apis.webhook_relay.moments import iso
 from relay.apis.webhook_relay.subscriptions import subscription_of
+from relay.core.moments import iso
 from relay.web.body import json_object, json_response
 from relay.web.wiring import CLOCK, DATABASE
 
@@ -18,7 +18,7 @@ async def recover_subscription(request: web.Request) -> web.Response:
     subscription = await subscription_of(request)
     body, now_ms = await json_object(request), app[CLOCK]()
     since_ms = read_moment(body.get("since"), "since")
-    until_ms = read_moment(body["until"], "until") if body.get("until") is not None else now_ms
+    until_ms = read_moment(body["until"], "until") if body.get("until") not in (None, "") else now_ms
     dry_run = read_flag(body, "dry_run")
     if since_ms > until_ms:
         raise refuse("since", "must not be later than until")

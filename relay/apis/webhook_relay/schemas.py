@@ -116,16 +116,23 @@ class PageQuery(BaseModel):
     limit: int = Field(25, ge=1, le=100, description="How many at most.")
 
 
-class EventQuery(PageQuery):
-    type: str | None = Field(None, description="This very event type.")
-    created_after: AwareDatetime | None = Field(None, description="Only what was published later.")
+class NarrowingQuery(PageQuery):
+    """Which part of a list: by type and by time."""
+
+    type: str | None = Field(None, description="Only this very event type.")
+    created_after: AwareDatetime | None = Field(None, description="Only what was made later.")
+    created_before: AwareDatetime | None = Field(None, description="Only what was made earlier.")
+
+
+class EventQuery(NarrowingQuery):
+    subscription_id: str | None = Field(None, description="Only those of which it has deliveries.")
 
 
 class SubscriptionQuery(PageQuery):
     state: Literal["active", "paused", "disabled"] | None = Field(None, description="Only those that stand so.")
 
 
-class DeliveryQuery(PageQuery):
+class DeliveryQuery(NarrowingQuery):
     event_id: str | None = Field(None, description="Only those of this event.")
     subscription_id: str | None = Field(None, description="Only those to this subscription.")
     status: Literal["pending", "success", "failed", "dead"] | None = Field(
@@ -133,9 +140,11 @@ class DeliveryQuery(PageQuery):
     )
 
 
-class DeadLetterQuery(PageQuery):
+class DeadLetterQuery(NarrowingQuery):
+    event_id: str | None = Field(None, description="Only those of this event.")
     subscription_id: str | None = Field(None, description="Only those to this subscription.")
     since: AwareDatetime | None = Field(None, description="When it was given up, this time included.")
+    until: AwareDatetime | None = Field(None, description="The same, at the latest.")
 
 
 class EchoQuery(BaseModel):
@@ -208,6 +217,16 @@ class SubscriptionPage(BaseModel):
 
     data: list[Subscription]
     next_cursor: Cursor
+
+
+class Rotate(BaseModel):
+    """What is to happen with the secrets there were."""
+
+    now: bool = Field(
+        False,
+        description="End every earlier secret at once, because one has leaked; by default they sign for 48 hours.",
+        examples=[False],
+    )
 
 
 class Recover(BaseModel):

@@ -6,7 +6,7 @@ SELECT * FROM subscriptions WHERE workspace_id = :workspace_id AND removed_at IS
 
 -- name: removal_ends_subscriptions
 UPDATE subscriptions
-SET removed_at = :now, updated_at = :now, secret = '', previous_secret = NULL, previous_secret_until = NULL
+SET removed_at = :now, updated_at = :now, secret = '', previous_secrets = NULL
 WHERE workspace_id = :workspace_id AND removed_at IS NULL;
 
 -- name: removal_ends_workspace

@@ -28,7 +28,7 @@ ORDER BY created_at, id;
 -- name: subscription_remove
 -- The signing secret goes at once; the row stays, because the delivery log still names it.
 UPDATE subscriptions
-SET removed_at = :now, updated_at = :now, secret = '', previous_secret = NULL, previous_secret_until = NULL
+SET removed_at = :now, updated_at = :now, secret = '', previous_secrets = NULL
 WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
 RETURNING *;
 
@@ -100,6 +100,12 @@ RETURNING *;
 
 -- name: subscription_rotate
 UPDATE subscriptions
-SET previous_secret = secret, previous_secret_until = :until, secret = :secret, secret_rotated_at = :now, updated_at = :now
-WHERE id = :id AND workspace_id = :workspace_id
+SET secret = :secret, previous_secrets = :previous_secrets, secret_rotated_at = :now, updated_at = :now
+WHERE id = :id AND secret = :was AND removed_at IS NULL
 RETURNING *;
+
+-- name: subscription_previous_secrets
+SELECT id, previous_secrets FROM subscriptions WHERE previous_secrets IS NOT NULL;
+
+-- name: subscription_keep_previous_secrets
+UPDATE subscriptions SET previous_secrets = :previous_secrets WHERE id = :id AND previous_secrets = :were;
