@@ -64,7 +64,6 @@ class Engine:
         self._jobs = Jobs(
             [
                 Chore("drain-tick", LOOK_S, self._look),
-                Chore("reclaim-leases", 30, self._reclaim),
                 Chore("expire-idempotency", 600, self._expire_idempotency),
                 Chore("expire-events", 3600, self.expire_events),
                 *chores,
@@ -148,18 +147,17 @@ class Engine:
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + await self._drain.look() / LANES_A_SECOND
 
-    async def _reclaim(self) -> None:
-        await self._database.write(deliveries.reclaim(self._clock()))
-
     async def _expire_idempotency(self) -> None:
-        await self._database.write(events.expire_idempotency(self._clock()))
+        while await self._database.write(events.expire_idempotency(self._clock(), EXPIRE_PAGE)):
+            pass
 
     async def expire_events(self) -> None:
         """Delete what is older than the retention, in small steps so that nobody waits behind it."""
         before_ms = self._clock() - self._retention_ms
         for workspace in await self._database.read(workspaces.list_all()):
-            while await self._database.write(events.expire(workspace.id, before_ms, EXPIRE_PAGE)) == EXPIRE_PAGE:
-                pass  # every page is a commit of its own that others share
+            after: str | None = ""
+            while after is not None:  # every page is a commit of its own that others share
+                after = await self._database.write(events.expire(workspace.id, before_ms, EXPIRE_PAGE, after))
 
 
 def _ended(loop: asyncio.Task[None]) -> None:

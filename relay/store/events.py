@@ -6,6 +6,11 @@ from relay.core.ids import ulid_floor
 from relay.core.model import Event
 from relay.store.database import Row, Statement, Steps, statement, work
 
+ABOVE_ALL = "Z" * 27
+"""An id above every ULID."""
+DELIVERIES_A_STEP = 2_000
+"""How many deliveries one step deletes at most, so that an event with very many holds up nobody's commit."""
+
 
 def from_row(row: Row) -> Event:
     return Event(
@@ -53,31 +58,53 @@ def body(event_id: str, number: int) -> Steps[str]:
 
 
 @work
-def expire(workspace_id: str, before_ms: int, limit: int) -> Steps[int]:
-    """Delete up to `limit` events older than that with all that hangs on them; how many there were.
+def expire(workspace_id: str, before_ms: int, limit: int, after: str = "") -> Steps[str | None]:
+    """Look at the next `limit` events older than that, and delete those of which nothing waits, with all that hangs on
+    them. The id to go on after; None at the end.
 
     What is still pending is kept, however old.
     """
-    rows = yield statement("event_expire", workspace_id=workspace_id, before_id=ulid_floor(before_ms), n=limit)
-    return (yield from _forget([row["id"] for row in rows]))
+    rows = yield statement(
+        "event_old", workspace_id=workspace_id, after_id=after, before_id=ulid_floor(before_ms), n=limit
+    )
+    room = DELIVERIES_A_STEP
+    for row in rows:
+        if not row["waits"]:
+            room -= yield from _forget(workspace_id, row["id"], room)
+            if room <= 0:
+                return after
+        after = row["id"]
+    return after if len(rows) == limit else None
 
 
 @work
-def remove(workspace_id: str, limit: int) -> Steps[int]:
-    """Delete up to `limit` events with all that hangs on them, whatever still waits; how many there were."""
-    rows = yield statement("event_remove", workspace_id=workspace_id, n=limit)
-    return (yield from _forget([row["id"] for row in rows]))
+def remove(workspace_id: str, limit: int) -> Steps[bool]:
+    """Delete up to `limit` events with all that hangs on them, whatever still waits; whether there are more."""
+    rows = yield statement("event_old", workspace_id=workspace_id, after_id="", before_id=ABOVE_ALL, n=limit)
+    room = DELIVERIES_A_STEP
+    for row in rows:
+        room -= yield from _forget(workspace_id, row["id"], room)
+        if room <= 0:
+            return True
+    return len(rows) == limit
 
 
 @work
-def _forget(event_ids: list[str]) -> Steps[int]:
-    events = [{"event_id": event_id} for event_id in event_ids]
-    for name in ("body_expire", "attempt_expire", "delivery_expire"):
-        yield Statement(name, events)
-    return len(events)
+def _forget(workspace_id: str, event_id: str, limit: int) -> Steps[int]:
+    """Delete up to `limit` deliveries of an event, and itself when there were fewer; how many deliveries there were.
+
+    What hangs on something goes before it: nothing is ever left that nobody finds again.
+    """
+    yield statement("attempt_forget", event_id=event_id, n=limit)
+    deliveries = yield statement("delivery_forget", event_id=event_id, n=limit)
+    if len(deliveries) < limit:
+        yield statement("body_forget", event_id=event_id)
+        yield statement("event_forget", workspace_id=workspace_id, event_id=event_id)
+    return len(deliveries)
 
 
 @work
-def expire_idempotency(now_ms: int) -> Steps[None]:
-    """Forget the idempotency keys whose window has passed."""
-    yield statement("idempotency_expire", now=now_ms)
+def expire_idempotency(now_ms: int, limit: int) -> Steps[bool]:
+    """Forget up to `limit` idempotency keys whose window has passed; whether there may be more."""
+    rows = yield statement("idempotency_expire", now=now_ms, n=limit)
+    return len(rows) == limit

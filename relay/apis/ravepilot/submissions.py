@@ -18,7 +18,7 @@ async def list_submissions(request: web.Request) -> web.Response:
     query = request.query
     workspace_id, limit, offset = api_key_of(request).workspace_id, read_limit(query), read_offset(query)
     page = submissions.newest(workspace_id, read_status(query), read_email(query), limit, offset)
-    found = await request.app[DATABASE].read(page)
+    found = await request.app[DATABASE].read(page, list_of=workspace_id)
     answer = schemas.SubmissionList(submissions=[schemas.Submission.of(submission) for submission in found])
     return json_response(answer.model_dump(mode="json"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import orjson
@@ -12,16 +13,12 @@ from relay.apis.rest_hooks.input import Recent, read_recent
 from relay.apis.rest_hooks.samples import NOBODY, sample_body
 from relay.apis.rest_hooks.wire import body
 from relay.core.matching import meets
-from relay.core.model import Event
 from relay.store import listing
-from relay.store.database import Database
 from relay.web.auth import api_key_of
 from relay.web.wiring import CATALOGUE, DATABASE
 
 LOOKED_AT = 200
 """How many of the newest events of the type are looked at: an editor must not wait for a search through the history."""
-PAGE = 20
-"""How many are held at a time; a payload may have 256 KB."""
 
 
 async def recent_events(request: web.Request) -> web.Response:
@@ -31,7 +28,9 @@ async def recent_events(request: web.Request) -> web.Response:
     """
     catalogue = request.app[CATALOGUE]
     wanted = read_recent(request.query, catalogue.__contains__)
-    found = await _newest(request.app[DATABASE], api_key_of(request).workspace_id, wanted)
+    workspace_id = api_key_of(request).workspace_id
+    newest = listing.newest_events(workspace_id, wanted.event_type, _matches(wanted), wanted.limit, LOOKED_AT)
+    found = await request.app[DATABASE].read(newest, list_of=workspace_id)
     hook = replace(NOBODY, event_filter=(wanted.event_type,), conditions=wanted.conditions)
     # Taking large payloads apart is slow: not on the loop, where everybody would wait.
     bodies = await asyncio.to_thread(lambda: [body(event, hook) for event in found])
@@ -40,13 +39,5 @@ async def recent_events(request: web.Request) -> web.Response:
     return web.Response(text=f"[{','.join(bodies)}]", content_type="application/json")
 
 
-async def _newest(database: Database, workspace_id: str, wanted: Recent) -> list[Event]:
-    found: list[Event] = []
-    before = listing.FIRST_PAGE
-    for _ in range(LOOKED_AT // PAGE):
-        page = await database.read(listing.events_of_type(workspace_id, wanted.event_type, before, PAGE))
-        found += [event for event in page if meets(wanted.conditions, orjson.loads(event.payload))]
-        if len(found) >= wanted.limit or len(page) < PAGE:
-            break
-        before = page[-1].id
-    return found[: wanted.limit]
+def _matches(wanted: Recent) -> Callable[[str], bool]:
+    return lambda payload: not wanted.conditions or meets(wanted.conditions, orjson.loads(payload))

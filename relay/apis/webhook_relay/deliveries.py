@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from relay.apis.webhook_relay.input import is_id, query_moment, refuse
-from relay.apis.webhook_relay.paging import Page, Position
+from relay.apis.webhook_relay.paging import Page
 from relay.apis.webhook_relay.views import delivery_view, whole_delivery_view
 from relay.core.errors import Conflict, NotFound
 from relay.core.model import Attempt, Delivery, DeliveryState
@@ -26,21 +26,14 @@ async def list_deliveries(request: web.Request) -> web.Response:
         raise refuse("status", "must be pending, success, failed or dead")
     filters = {"event_id": event_id, "subscription_id": subscription_id, "status": status}
     page = Page(request, "listDeliveries", filters)
-    found: list[Delivery] = []
+    found: listing.Page[Delivery] = listing.Page([], None)
     if status != "failed" and _could_be(event_id) and _could_be(subscription_id):
+        workspace_id, state = api_key_of(request).workspace_id, DeliveryState(status) if status else None
         found = await request.app[DATABASE].read(
-            listing.delivery_page(
-                api_key_of(request).workspace_id,
-                event_id,
-                subscription_id,
-                DeliveryState(status) if status else None,
-                page.before.at_ms,
-                page.before.id,
-                page.limit + 1,
-            )
+            listing.delivery_page(workspace_id, event_id, subscription_id, state, page.before, page.limit),
+            list_of=workspace_id,
         )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id, one.created_at_ms))
-    return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
+    return _page(page, found)
 
 
 async def get_delivery(request: web.Request) -> web.Response:
@@ -63,20 +56,16 @@ async def list_dead_letters(request: web.Request) -> web.Response:
     subscription_id = request.query.get("subscription_id")
     since_ms = query_moment(request, "since")
     page = Page(request, "listDeadLetters", {"subscription_id": subscription_id, "since": since_ms})
-    found: list[Delivery] = []
+    found: listing.Page[Delivery] = listing.Page([], None)
     if _could_be(subscription_id):
+        workspace_id = api_key_of(request).workspace_id
         found = await request.app[DATABASE].read(
             listing.dead_letter_page(
-                api_key_of(request).workspace_id,
-                subscription_id,
-                0 if since_ms is None else since_ms,
-                page.before.at_ms,
-                page.before.id,
-                page.limit + 1,
-            )
+                workspace_id, subscription_id, 0 if since_ms is None else since_ms, page.before, page.limit
+            ),
+            list_of=workspace_id,
         )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id, one.completed_at_ms or 0))
-    return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
+    return _page(page, found)
 
 
 async def replay_dead_letter(request: web.Request) -> web.Response:
@@ -100,6 +89,11 @@ async def _put_back(request: web.Request, *, only_dead: bool) -> web.Response:
         # Somebody asks for it now: it does not wait for the pause that a failing target is given.
         app[ENGINE].forget(found[0].subscription_id)
     return _answer(found)
+
+
+def _page(page: Page, found: listing.Page[Delivery]) -> web.Response:
+    data = [delivery_view(one) for one in found.items]
+    return json_response({"data": data, "next_cursor": page.cursor(found.next)})
 
 
 def _answer(found: tuple[Delivery, list[Attempt]] | None) -> web.Response:

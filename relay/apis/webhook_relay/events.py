@@ -6,7 +6,7 @@ from aiohttp import web
 
 from relay.apis.webhook_relay.ingest import Accepted, accept, incoming
 from relay.apis.webhook_relay.input import is_event_type, is_id, query_moment, read_event, read_idempotency_key
-from relay.apis.webhook_relay.paging import Page, Position
+from relay.apis.webhook_relay.paging import Page
 from relay.apis.webhook_relay.views import event_text, json_text, page_text
 from relay.core.errors import Conflict, NotFound
 from relay.store import listing
@@ -46,17 +46,12 @@ async def list_events(request: web.Request) -> web.Response:
     page = Page(request, "listEvents", {"type": event_type, "created_after": after_ms})
     if event_type is not None and not is_event_type(event_type):
         return json_text(page_text([], None))
+    workspace_id = api_key_of(request).workspace_id
     found = await request.app[DATABASE].read(
-        listing.event_page(
-            api_key_of(request).workspace_id,
-            event_type,
-            -1 if after_ms is None else after_ms,
-            page.before.id,
-            page.limit + 1,
-        )
+        listing.event_page(workspace_id, event_type, -1 if after_ms is None else after_ms, page.before, page.limit),
+        list_of=workspace_id,
     )
-    events, next_cursor = page.cut(found, lambda one: Position(one.event.id))
-    return json_text(page_text([_text(one) for one in events], next_cursor))
+    return json_text(page_text([_text(one) for one in found.items], page.cursor(found.next)))
 
 
 async def get_event(request: web.Request) -> web.Response:

@@ -164,6 +164,7 @@ class Recovery(BaseModel):
     until: AwareDatetime
     dead: int
     missed: int
+    counted_until: AwareDatetime = Field(description="Earlier than `until` when that is more than 10,000 events away.")
     dry_run: bool
 
 

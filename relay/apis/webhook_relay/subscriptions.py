@@ -10,7 +10,7 @@ from aiohttp import web
 
 from relay.apis.webhook_relay import recovery
 from relay.apis.webhook_relay.input import is_id, read_flag, read_subscription, refuse
-from relay.apis.webhook_relay.paging import Page, Position
+from relay.apis.webhook_relay.paging import Page
 from relay.apis.webhook_relay.views import subscription_view
 from relay.apis.webhook_relay.wire import NAME
 from relay.core import ids
@@ -56,17 +56,15 @@ async def list_subscriptions(request: web.Request) -> web.Response:
     if state is not None and state not in list(SubscriptionState):
         raise refuse("state", "must be active, paused or disabled")
     page = Page(request, "listSubscriptions", {"state": state})
+    workspace_id = api_key_of(request).workspace_id
     found = await request.app[DATABASE].read(
         listing.subscription_page(
-            api_key_of(request).workspace_id,
-            NAME,
-            SubscriptionState(state) if state else None,
-            page.before.id,
-            page.limit + 1,
-        )
+            workspace_id, NAME, SubscriptionState(state) if state else None, page.before, page.limit
+        ),
+        list_of=workspace_id,
     )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id))
-    return json_response({"data": [subscription_view(one) for one in shown], "next_cursor": next_cursor})
+    data = [subscription_view(one) for one in found.items]
+    return json_response({"data": data, "next_cursor": page.cursor(found.next)})
 
 
 async def get_subscription(request: web.Request) -> web.Response:
