@@ -32,6 +32,7 @@ from relay.core.errors import (
 from relay.store.database import Statement, T, Work, load_statements
 from relay.store.failpoint import failpoint
 from relay.store.migrate import Migration, load_migrations, migrate
+from relay.store.turns import Turns
 
 BUSY_TIMEOUT_MS = 5_000
 GROUP_LIMIT = 512
@@ -39,6 +40,9 @@ GROUP_LIMIT = 512
 QUEUE_LIMIT = 20_000
 """How many works may wait; beyond it the database is told to be busy rather than the memory to be endless."""
 READERS = 2
+"""For look-ups of a few rows: keys, what is due, the health."""
+LIST_READERS = 2
+"""For lists: they may take long, and have others wait only for lists."""
 REFUSED_S = 5.0
 """How long a refused write is taken for the state of the disk. A write that succeeds proves little: a small one may."""
 CHECK_LIMIT_S = 2.0
@@ -60,7 +64,8 @@ class SqliteDatabase:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write_groups, name="relay-writer", daemon=True)
         self._writer = _connect(path)
-        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._readers: Turns[aiosqlite.Connection] = Turns()
+        self._list_readers: Turns[aiosqlite.Connection] = Turns()
         self._all_readers: list[aiosqlite.Connection] = []
         self._closed = False
         self._refused_at_s = -REFUSED_S
@@ -74,12 +79,12 @@ class SqliteDatabase:
 
     async def start(self) -> None:
         await asyncio.to_thread(_prepare, self._writer, load_migrations(), self.path)
-        for _ in range(READERS):
+        for readers in [self._readers] * READERS + [self._list_readers] * LIST_READERS:
             reader = await aiosqlite.connect(f"{self.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._all_readers.append(reader)
             reader.row_factory = sqlite3.Row
             await reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            self._readers.put_nowait(reader)
+            readers.add(reader)
         self._thread.start()
 
     async def write(self, work: Work[T]) -> T:
@@ -92,21 +97,19 @@ class SqliteDatabase:
         self._queue.put(_Waiting(work, future))
         return await future
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, list_of: str = "") -> T:
         """Run a work that only reads; it sees what was committed before each of its statements."""
-        reader = await self._readers.get()
-        try:
-            steps = iter(work)
-            step = next(steps)
-            while True:
-                rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)
-                step = steps.send(list(rows))  # type: ignore[arg-type]
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        except sqlite3.Error as error:
-            raise self._store_error(error) from error
-        finally:
-            self._readers.put_nowait(reader)
+        async with (self._list_readers if list_of else self._readers).lent(list_of) as reader:
+            try:
+                steps = iter(work)
+                step = next(steps)
+                while True:
+                    rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)
+                    step = steps.send(list(rows))  # type: ignore[arg-type]
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            except sqlite3.Error as error:
+                raise self._store_error(error) from error
 
     def _report(self, damage: StoreCorrupt) -> None:
         if not self.damaged.done():
@@ -162,6 +165,9 @@ class SqliteDatabase:
         try:
             with _transaction(self._writer):
                 return [self._run_apart(waiting.work) for waiting in group]
+        except sqlite3.IntegrityError:
+            # A reference that is looked at with the commit is broken, and only one of them can have done it.
+            return [self._run_alone(waiting.work) for waiting in group]
         except Exception as error:
             return [self._refusal(error)] * len(group)
 
@@ -177,6 +183,13 @@ class SqliteDatabase:
             result = self._refusal(error)
         execute("RELEASE apart")
         return result
+
+    def _run_alone(self, work: Work[Any]) -> Any:
+        try:
+            with _transaction(self._writer):
+                return self._run(work)
+        except Exception as error:
+            return self._refusal(error)
 
     def _run(self, work: Work[Any]) -> Any:
         statements, execute = self._statements, self._writer.execute
@@ -273,7 +286,10 @@ def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: 
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _check(connection, path)
+        # A migration may take a row away before those that refer to it; from then on references hold.
+        connection.execute("PRAGMA foreign_keys = OFF")
         migrate(connection, [Migration(m.number, m.name, dialect(m.text)) for m in migrations], path)
+        connection.execute("PRAGMA foreign_keys = ON")
         path.chmod(0o600)
     except (sqlite3.Error, OSError) as error:
         connection.close()
