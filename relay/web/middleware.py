@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from relay.store import workspaces
-from relay.web import auth, pages
+from relay.web import answers, auth, pages
 from relay.web.api import Api, Problem
 from relay.web.body import json_response
 from relay.web.metrics import Metrics
@@ -49,6 +49,7 @@ def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation]
     apis = tuple(apis)
     app[APIS] = apis
     app[METRICS] = Metrics()
+    app[answers.ROOM] = answers.Room()
     app[auth.KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
     routes: dict[web.AbstractRoute, _Route] = {}
     operation_ids: set[str] = set()
@@ -82,6 +83,9 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
                     await route.api.admit(request)
                 auth.authorize(request, route.operation.scope)
             response = await handler(request)
+            if answers.is_large(response):
+                _finish(request, response)
+                await answers.send(request, response)
         except web.HTTPException as error:
             if error.status < 400:
                 raise
