@@ -232,7 +232,8 @@ class Engine:
         await self._database.write(stored_clock.keep(self._trusted.newest_ms))
 
     async def _expire_idempotency(self) -> None:
-        await self._database.write(events.expire_idempotency(self._trusted()))
+        while await self._database.write(events.expire_idempotency(self._trusted(), EXPIRE_PAGE)):
+            pass
 
     async def _forget_ended_secrets(self) -> None:
         await self._database.write(subscriptions.forget_ended_secrets(self._clock()))
@@ -241,11 +242,12 @@ class Engine:
         """Delete what is older than the retention, in small steps so that nobody waits behind it."""
         now_ms = self._trusted()
         for workspace in await self._database.read(workspaces.list_all()):
-            while await self._database.write(self._expire(workspace.id, now_ms)) == EXPIRE_PAGE:
-                pass  # every page is a commit of its own that others share
+            after: str | None = ""
+            while after is not None:  # every page is a commit of its own that others share
+                after = await self._database.write(self._expire(workspace.id, now_ms, after))
 
-    def _expire(self, workspace_id: str, now_ms: int) -> Work[int]:
-        return events.expire(workspace_id, now_ms - self._retention_ms, now_ms, EXPIRE_PAGE)
+    def _expire(self, workspace_id: str, now_ms: int, after: str) -> Work[str | None]:
+        return events.expire(workspace_id, now_ms - self._retention_ms, now_ms, EXPIRE_PAGE, after)
 
 
 def _ended(loop: asyncio.Task[None]) -> None:

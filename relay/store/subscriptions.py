@@ -93,17 +93,10 @@ def get(workspace_id: str, subscription_id: str) -> Steps[Subscription | None]:
 
 
 @work
-def of_api(workspace_id: str, api: str) -> Steps[list[Subscription]]:
-    """The subscriptions that an API made and that were not removed, oldest first, whatever their state."""
-    rows = yield statement("subscription_of_api", workspace_id=workspace_id, api=api)
-    return [from_row(row) for row in rows]
-
-
-@work
 def receiving(workspace_id: str) -> Steps[list[Subscription]]:
-    """The active subscriptions of a workspace."""
+    """The active subscriptions of a workspace, oldest first."""
     rows = yield statement("subscription_receiving", workspace_id=workspace_id)
-    return [from_row(row) for row in rows]
+    return sorted((from_row(row) for row in rows), key=lambda one: (one.created_at_ms, one.id))
 
 
 @work

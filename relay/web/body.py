@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from relay.core.errors import InputError, TooLarge
+from relay.web.auth import CACHE_MS, reauthorize
 from relay.web.ignored import look_at_body, look_at_unread_body
 
 MAX_BODY_BYTES = 320 * 1024
@@ -35,12 +37,15 @@ async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
         # Nearly always the whole body came with the headers, and nothing has to be waited for.
         body = content.read_nowait() if content.is_eof() else b""
         if not content.at_eof():
-            parts = bytearray(body)
+            parts, began_s = bytearray(body), time.monotonic()
             while chunk := await content.readany():
                 parts += chunk
                 if len(parts) > limit:
                     raise _too_large(limit)
             body = bytes(parts)
+            # A body may take its time; a key that was revoked meanwhile does nothing any more.
+            if time.monotonic() - began_s >= CACHE_MS / 1000:
+                await reauthorize(request)
     except web.RequestPayloadError as error:
         raise InputError(_BROKEN) from error
     if len(body) > limit:

@@ -12,7 +12,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from relay.store import workspaces
-from relay.web import auth, pages
+from relay.web import answers, auth, pages
 from relay.web.api import Api, Problem
 from relay.web.body import json_response, pass_over_body
 from relay.web.gauges import Gauges
@@ -50,6 +50,7 @@ def register(app: web.Application, apis: Iterable[Api], own: Iterable[Operation]
     app[GAUGES] = Gauges(
         app[METRICS].registry, lambda: app[DATABASE], lambda: app[CLOCK](), lambda: app.get(CONDITIONS), names
     )
+    app[answers.ROOM] = answers.Room()
     app[auth.KEYS] = auth.Keys(lambda hashed: app[DATABASE].read(workspaces.key_by_hash(hashed)), lambda: app[CLOCK]())
     routes: dict[web.AbstractRoute, _Route] = {}
     operation_ids: set[str] = set()
@@ -90,6 +91,9 @@ def _edge(routes: Mapping[web.AbstractRoute, _Route], apis: tuple[Api, ...], met
                 if route.takes.body is None:
                     await pass_over_body(request)
             response = await handler(request)
+            if answers.is_large(response):
+                _finish(request, response)
+                await answers.send(request, response)
         except web.HTTPException as error:
             if error.status < 400:
                 raise

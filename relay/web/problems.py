@@ -18,11 +18,12 @@ _STATUSES: tuple[tuple[type[errors.RelayError], int], ...] = (
     (errors.Conflict, 409),
     (errors.RateLimited, 429),
     (errors.NotSent, 503),
+    (errors.Overloaded, 503),
     (errors.StoreBusy, 503),
     (errors.StoreFull, 503),
     (errors.StoreReadOnly, 503),
 )
-_STORE_RETRY_AFTER_S = 5
+_RETRY_AFTER_S = 5
 """A busy database is free again soon; a full disk is worth asking about only now and then, but costs little to ask."""
 
 UNEXPECTED = Problem(500, "something went wrong here; it was logged, and trying again later may help")
@@ -65,7 +66,7 @@ def _headers(error: errors.RelayError, status: int) -> Mapping[str, str]:
     if isinstance(error, errors.RateLimited):
         return {"Retry-After": str(error.retry_after_s)}
     if status == 503:
-        return {"Retry-After": str(_STORE_RETRY_AFTER_S)}
+        return {"Retry-After": str(_RETRY_AFTER_S)}
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}
     return {}

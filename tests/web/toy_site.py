@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +23,7 @@ from relay.core.retry import RetryPolicy
 from relay.core.wire import Wire
 from relay.store import workspaces
 from relay.store.sqlite import SqliteDatabase, open_sqlite
+from relay.web.answers import ROOM, Room, streamed
 from relay.web.api import Api, Problem
 from relay.web.auth import api_key_of
 from relay.web.body import (
@@ -126,6 +127,23 @@ async def stream(request: web.Request) -> web.StreamResponse:
     raise ZeroDivisionError
 
 
+async def large(request: web.Request) -> web.Response:
+    return web.Response(body=b"x" * (int(request.match_info["kb"]) * 1024))
+
+
+PARTS_MADE: list[int] = []
+"""The parts of streamed answers that were made so far."""
+
+
+async def parts(request: web.Request) -> web.StreamResponse:
+    async def made() -> AsyncGenerator[str, None]:
+        for number in range(int(request.match_info["count"])):
+            PARTS_MADE.append(number)
+            yield "x" * 10_240
+
+    return await streamed(made())
+
+
 def notes_error(problem: Problem) -> web.Response:
     return json_response({"error": problem.message}, problem.status)
 
@@ -147,6 +165,8 @@ NOTES = Api(
         Operation("POST", "/notes", "createNote", "Echo a note", echo, "events", request=Note),
         Operation("GET", "/notes/number", "readNumber", "A number", number, PUBLIC),
         Operation("GET", "/notes/{id}", "getNote", "One note", item, ANY_KEY),
+        Operation("GET", "/notes/large/{kb}", "large", "So many KB", large, ANY_KEY),
+        Operation("GET", "/notes/parts/{count}", "parts", "So many parts of 10 KB", parts, "events"),
         Operation("GET", "/notes/stream/{id}", "stream", "Breaks", stream, PUBLIC, media_type="text/event-stream"),
     ),
     lambda method, path: path.startswith("/notes"),
@@ -228,7 +248,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def toy_site(folder: Path, patience: Patience | None = None) -> AsyncIterator[Site]:
+async def toy_site(folder: Path, patience: Patience | None = None, room: Room | None = None) -> AsyncIterator[Site]:
     """Serve the toys until the block ends."""
     async with open_sqlite(folder / "relay.db", serve=True) as database, aiohttp.ClientSession() as http:
         site = Site(0, database, http, "")
@@ -237,6 +257,8 @@ async def toy_site(folder: Path, patience: Patience | None = None) -> AsyncItera
         register(app, (NOTES, LEDGER), [HEALTHZ, *HEALTH, *documents((NOTES, LEDGER), "https://toys.example.com")])
         app[DATABASE], app[CLOCK] = database, lambda: site.now_ms
         app[ENGINE], app[CONDITIONS] = cast("Any", site.engine), site.conditions
+        if room is not None:
+            app[ROOM] = room
         runner = watched_runner(app) if patience is None else watched_runner(app, patience)
         await runner.setup()
         try:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relay.apis.webhook_relay import recovery
+from relay.apis.webhook_relay.recovery import OPEN_LIMIT
 from relay.apis.webhook_relay.subscriptions import _resume
 from relay.apis.webhook_relay.wire import NAME, WIRE
 from relay.core import ids
@@ -43,6 +44,7 @@ from relay.store.database import Steps, work
 from relay.store.secrets import Secrets
 from relay.store.sqlite import open_sqlite
 from relay.web.wiring import CLOCK, DATABASE, ENGINE
+from tests.store.relations import orphans
 from tests.whole.queue_model import (
     ANSWERS,
     FAILURES,
@@ -439,8 +441,14 @@ class Queue(RuleBasedStateMachine):
     @precondition(has_live)
     @rule(number=some, back_s=st.sampled_from([10, 600, 72 * 3600]))
     def recover(self, number: int, back_s: int) -> None:
+        one = self.a_live(number)
+        under_way = sum(begun.subscriber is one for begun in self.model.recoveries)
+        # So many may be open, and the end of the run needs one.
+        if under_way == OPEN_LIMIT - 1:
+            return
+
         async def steps() -> None:
-            await self.begin_recovery(self.a_live(number), self.now_ms - back_s * 1000)
+            await self.begin_recovery(one, self.now_ms - back_s * 1000)
             await self.chore()
 
         self.run(steps())
@@ -497,6 +505,7 @@ class Queue(RuleBasedStateMachine):
                 pair.due_ms = (row["next_attempt_at"], row["next_attempt_at"])
             else:
                 assert row["next_attempt_at"] is None
+        assert orphans(self.file) == []
         for row in self.file.execute("SELECT * FROM subscriptions"):
             one = self.model.subscribers[row["id"]]
             assert row["consecutive_failures"] == one.failures

@@ -20,7 +20,7 @@ async def list_submissions(request: web.Request) -> web.Response:
     workspace_id, limit, offset = api_key_of(request).workspace_id, read_limit(query), read_offset(query)
     span = read_moment(query, "created_after"), read_moment(query, "created_before")
     page = submissions.newest(workspace_id, read_status(query), read_email(query), span, limit, offset)
-    found = await request.app[DATABASE].read(page)
+    found = await request.app[DATABASE].read(page, list_of=workspace_id)
     answer = schemas.SubmissionList(submissions=[schemas.Submission.of(submission) for submission in found])
     return json_response(answer.model_dump(mode="json"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,6 @@ from relay.apis.rest_hooks.wire import body
 from relay.core.matching import meets
 from relay.core.model import Event, Subscription
 from relay.store import listing
-from relay.store.database import Database
 from relay.web.auth import api_key_of
 from relay.web.ignored import note
 from relay.web.query import given
@@ -25,8 +25,6 @@ from relay.web.wiring import CATALOGUE, DATABASE
 
 LOOKED_AT = 200
 """How many of the newest events of the type are looked at: an editor must not wait for a search through the history."""
-PAGE = 20
-"""How many are held at a time; a payload may have 256 KB."""
 
 log = structlog.get_logger("relay")
 
@@ -39,7 +37,9 @@ async def recent_events(request: web.Request) -> web.Response:
     catalogue = request.app[CATALOGUE]
     wanted = read_recent(given(request), catalogue.__contains__)
     note(request, wanted.unused)
-    found = await _newest(request.app[DATABASE], api_key_of(request).workspace_id, wanted)
+    workspace_id = api_key_of(request).workspace_id
+    newest = listing.newest_events(workspace_id, wanted.event_type, _matches(wanted), wanted.limit, LOOKED_AT)
+    found = await request.app[DATABASE].read(newest, list_of=workspace_id)
     hook = replace(NOBODY, event_filter=(wanted.event_type,), conditions=wanted.conditions)
     # Taking large payloads apart is slow: not on the loop, where everybody would wait.
     bodies = await asyncio.to_thread(lambda: [_shown(event, hook) for event in found])
@@ -48,22 +48,14 @@ async def recent_events(request: web.Request) -> web.Response:
     return web.Response(text=f"[{','.join(bodies)}]", content_type="application/json")
 
 
-async def _newest(database: Database, workspace_id: str, wanted: Recent) -> list[Event]:
-    found: list[Event] = []
-    before = listing.FIRST_PAGE
-    for _ in range(LOOKED_AT // PAGE):
-        page = await database.read(listing.events_of_type(workspace_id, wanted.event_type, before, PAGE))
-        found += [event for event in page if meets(wanted.conditions, _payload(event))]
-        if len(found) >= wanted.limit or len(page) < PAGE:
-            break
-        before = page[-1].id
-    return found[: wanted.limit]
+def _matches(wanted: Recent) -> Callable[[str], bool]:
+    return lambda payload: not wanted.conditions or meets(wanted.conditions, _payload(payload))
 
 
-def _payload(event: Event) -> dict[str, Any]:
+def _payload(text: str) -> dict[str, Any]:
     """What a payload says; one that is no JSON object says nothing, and meets no condition."""
     try:
-        payload = orjson.loads(event.payload)
+        payload = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
     return payload if isinstance(payload, dict) else {}

@@ -34,7 +34,8 @@ async def list_deliveries(request: web.Request) -> web.Response:
         found = await request.app[DATABASE].read(
             listing.delivery_page(*chosen, page.before, page.limit)
             if narrow.is_any
-            else narrowing.delivery_page(*chosen, narrow, page.before, page.limit)
+            else narrowing.delivery_page(*chosen, narrow, page.before, page.limit),
+            list_of=workspace_id,
         )
     return _page(page, found)
 
@@ -69,7 +70,8 @@ async def list_dead_letters(request: web.Request) -> web.Response:
             if narrow.is_any and event_id is None and until_ms is None
             else narrowing.dead_letter_page(
                 workspace_id, event_id, subscription_id, (since_ms, until_ms), narrow, page.before, page.limit
-            )
+            ),
+            list_of=workspace_id,
         )
     return _page(page, found)
 

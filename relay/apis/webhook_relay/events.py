@@ -61,7 +61,7 @@ async def list_events(request: web.Request) -> web.Response:
     else:
         after_ms = -NEVER_MS if narrow.after_ms is None else narrow.after_ms
         wanted = listing.event_page(workspace_id, event_type, after_ms, narrow.below(page.before), page.limit)
-    found = await request.app[DATABASE].read(wanted)
+    found = await request.app[DATABASE].read(wanted, list_of=workspace_id)
     return json_text(page_text([_text(one) for one in found.items], page.cursor(found.next)))
 
 

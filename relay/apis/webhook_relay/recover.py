@@ -24,7 +24,8 @@ async def recover_subscription(request: web.Request) -> web.Response:
         raise refuse("since", "must not be later than until")
     until_ms = min(until_ms, now_ms)
     span = recovery.Span.of(subscription, since_ms, until_ms)
-    found = await app[DATABASE].read(recovery.count(span, subscription.event_filter))
+    counting = recovery.count(span, subscription.event_filter)
+    found = await app[DATABASE].read(counting, list_of=subscription.workspace_id)
     if not dry_run:
         await app[DATABASE].write(recovery.begin(span, now_ms))
     answer = {
@@ -33,6 +34,7 @@ async def recover_subscription(request: web.Request) -> web.Response:
         "until": iso(until_ms),
         "dead": found.dead,
         "missed": found.missed,
+        "counted_until": iso(found.until_ms),
         "dry_run": dry_run,
     }
     return json_response(answer, 200 if dry_run else 202)

@@ -247,6 +247,10 @@ class Recovery(BaseModel):
     until: AwareDatetime = Field(examples=["2026-10-07T12:00:00.000Z"])
     dead: int = Field(description="Deliveries that were given up.", examples=[3])
     missed: int = Field(description="Events that match and never became a delivery.", examples=[0])
+    counted_until: AwareDatetime = Field(
+        description="Earlier than `until` when that is more than 10,000 events away.",
+        examples=["2026-10-07T12:00:00.000Z"],
+    )
     dry_run: bool = Field(examples=[False])
 
 

@@ -57,7 +57,8 @@ async def list_subscriptions(request: web.Request) -> web.Response:
     page = Page(request, "listSubscriptions", {"state": state})
     workspace_id, wanted = api_key_of(request).workspace_id, SubscriptionState(state) if state else None
     found = await request.app[DATABASE].read(
-        listing.subscription_page(workspace_id, NAME, wanted, page.before, page.limit)
+        listing.subscription_page(workspace_id, NAME, wanted, page.before, page.limit),
+        list_of=workspace_id,
     )
     data = [subscription_view(one) for one in found.items]
     return json_response({"data": data, "next_cursor": page.cursor(found.next)})

@@ -16,14 +16,16 @@ SELECT * FROM subscriptions WHERE id = :id;
 
 -- name: subscription_of_api
 SELECT * FROM subscriptions
-WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
-ORDER BY created_at, id;
+WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND (created_at, id) > (:after_at, :after)
+ORDER BY workspace_id, api, created_at, id
+LIMIT :n;
 
 -- name: subscription_receiving
 -- Those that an event published now can reach.
+-- scans: all of them, after each change, because each event is matched against all of them
 SELECT * FROM subscriptions
 WHERE workspace_id = :workspace_id AND removed_at IS NULL AND paused_at IS NULL AND disabled_at IS NULL
-ORDER BY created_at, id;
+ORDER BY workspace_id, id;
 
 -- name: subscription_remove
 -- The signing secret goes at once; the row stays, because the delivery log still names it.
@@ -33,6 +35,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS
 RETURNING *;
 
 -- name: subscription_of_key
+-- scans: the hooks of one key, all of which end with it
 SELECT * FROM subscriptions
 WHERE api_key_id = :api_key_id AND api = :api AND removed_at IS NULL;
 
