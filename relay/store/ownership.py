@@ -155,7 +155,7 @@ class Place:
         self._known = {str(path): _identity(str(path)) for path in paths}
 
     def amiss(self) -> str | None:
-        """What is not where it was; None when all is. It costs some microseconds: every commit asks."""
+        """What is not where it was; None when all is."""
         for path, known in self._known.items():
             try:
                 if _identity(path) != known:
@@ -168,5 +168,5 @@ class Place:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116 - a Path takes twice as long
+    found = os.stat(path)  # noqa: PTH116 - a Path takes longer
     return found.st_dev, found.st_ino
