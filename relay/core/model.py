@@ -234,7 +234,7 @@ class ErrorCode(StrEnum):
     """What came back was not HTTP, or had no end to its headers."""
     TARGET_REFUSED = "target_refused"
     SIGNING_ERROR = "signing_error"
-    """The stored signing secret cannot be opened: nothing was sent."""
+    """Written by 0.1.0 alone: the signing secret could not be opened. Nothing was sent, and now nothing is used up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from relay.delivery.faults import Where
+
 # A second line for each counter, with the time it was made: nobody asks for those.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -66,6 +68,8 @@ class Metrics:
             ("at",),
             registry=self.registry,
         )
+        for where in Where:  # at 0 from the start: an alarm on the increase must see the first
+            self._faults.labels(where.value)
         self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._delivery_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._event_children: dict[str, Counter] = {}

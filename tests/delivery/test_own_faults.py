@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import sqlite3
 import ssl
 import time
@@ -236,27 +237,6 @@ async def test_what_meets_it_now_and_then_is_told_once(world: World) -> None:
     world.nothing_was_charged(hook)
 
 
-async def test_what_lies_in_the_way_to_one_target_holds_up_no_other(world: World) -> None:
-    """Its name waits for its look-up, or the local ports to its address are used up."""
-    far, near = await world.subscribe(), await world.subscribe()
-    world.far_end.answers[far.target_url] = [
-        NotSent("all threads are taken", condition=Condition.LOOKUPS_BUSY),
-        NotSent("no connection", condition=Condition.PORTS_SHORT),
-    ]
-    waiting = await world.publish(far)
-    await world.until_asked(far.target_url, 1)
-    began_s = time.monotonic()
-    for _ in range(30):
-        await world.until_success(await world.publish(near))
-    assert time.monotonic() - began_s < 10
-    asked = await world.until_asked(far.target_url, 3)
-    await world.until_success(waiting)
-    assert asked[1] - asked[0] > 0.9
-    assert asked[2] - asked[1] > 1.9
-    assert world.delivery(waiting)["attempts_made"] == 1
-    world.nothing_was_charged(far)
-
-
 async def test_a_secret_that_cannot_be_opened_holds_up_its_own_subscription_alone(world: World) -> None:
     sealed_by_another, good = await world.subscribe(STRANGER), await world.subscribe()
     waiting = [await world.publish(sealed_by_another) for _ in range(5)]
@@ -287,9 +267,8 @@ async def test_a_secret_that_cannot_be_opened_holds_up_its_own_subscription_alon
 async def test_a_secret_in_its_grace_that_cannot_be_opened_is_treated_the_same(world: World) -> None:
     hook = await world.subscribe()
     await world.execute(
-        "UPDATE subscriptions SET previous_secret = :secret, previous_secret_until = :until WHERE id = :id",
-        secret=STRANGER.seal(new_secret()),
-        until=clock() + 3_600_000,
+        "UPDATE subscriptions SET previous_secrets = :secrets WHERE id = :id",
+        secrets=json.dumps([[STRANGER.seal(new_secret()), clock() + 3_600_000]]),
         id=hook.id,
     )
     delivery_id = await world.publish(hook)
