@@ -9,8 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from relay.core.errors import StartError
 from relay.store.failpoint import failpoint
+
+_PATIENCE = "wait: a large file takes some seconds for each million deliveries, and a copy of it is kept"
+
+log = structlog.get_logger("relay.store")
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -45,6 +51,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], path: P
     if not missing:
         return
     if applied:
+        log.info("the database is brought up to date", detail=f"from schema {max(applied)}", next=_PATIENCE)
         _copy(connection, path.with_name(f"{path.name}.before-{missing[0].number:04d}"))
     connection.execute("BEGIN IMMEDIATE")
     try:
