@@ -363,4 +363,108 @@ DEFECTS = (
         (Change("relay/core/rotation.py", "    if at_once:\n", "    if False:\n"),),
         ("tests/apis/webhook_relay/test_rotation.py::test_a_leaked_secret_ends_at_once_and_all_before_it",),
     ),
+    Defect(
+        "the deliveries of a page are looked for among all",
+        (
+            Change(
+                "relay/store/queries/listing.sql",
+                """\
+    ORDER BY workspace_id DESC, id DESC
+    LIMIT :n
+), counted AS MATERIALIZED (
+    SELECT page.id AS event_id, COUNT(d.id) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
+        COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead
+    FROM page LEFT JOIN deliveries d ON d.event_id = page.id
+""",
+                """\
+    ORDER BY workspace_id DESC, id DESC
+    LIMIT :n
+), counted AS MATERIALIZED (
+    SELECT d.event_id, COUNT(*) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
+        COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead
+    FROM page JOIN deliveries d ON d.event_id = page.id
+""",
+            ),
+            Change(
+                "relay/store/queries/listing.sql",
+                """\
+    GROUP BY page.id
+)
+SELECT page.*, counted.total, counted.succeeded, counted.dead
+FROM page JOIN counted ON counted.event_id = page.id
+ORDER BY page.id DESC;
+
+-- name: event_page_of_type
+""",
+                """\
+    GROUP BY d.event_id
+)
+SELECT page.*, counted.total, counted.succeeded, counted.dead
+FROM page LEFT JOIN counted ON counted.event_id = page.id
+ORDER BY page.id DESC;
+
+-- name: event_page_of_type
+""",
+            ),
+        ),
+        (
+            "tests/store/test_plans.py::test_every_statement_searches",
+            "tests/apis/test_lists.py::test_a_list_costs_the_same_in_a_larger_database",
+        ),
+    ),
+    Defect(
+        "a filter passes over as many rows as there are",
+        (
+            Change(
+                "relay/store/queries/listing.sql",
+                "state = 'success' AND (created_at, id) < (:before_at, :before)",
+                "state || '' = 'success' AND (created_at, id) < (:before_at, :before)",
+            ),
+        ),
+        ("tests/store/test_plans.py::test_every_statement_takes_as_many_steps_in_a_larger_database",),
+    ),
+    Defect(
+        "an answer may lie unread for ever",
+        (
+            Change(
+                "relay/web/watchdog.py",
+                "                unread = self._cut_off_the_unread(unread)\n",
+                "",
+            ),
+        ),
+        ("tests/web/test_answers.py::test_an_answer_that_is_not_read_is_cut_off",),
+    ),
+    Defect(
+        "nobody counts the bytes of answers",
+        (
+            Change(
+                "relay/web/answers.py",
+                "    return isinstance(body, bytes) and len(body) > PLAIN_BYTES\n",
+                "    return False\n",
+            ),
+        ),
+        ("tests/web/test_answers.py::test_too_many_unread_answers_of_one_workspace_are_refused_and_others_served",),
+    ),
+    Defect(
+        "a stream outlives its key",
+        (
+            Change(
+                "relay/apis/webhook_relay/echo.py",
+                "                await may_listen()\n",
+                "                pass\n",
+            ),
+        ),
+        ("tests/apis/webhook_relay/test_echo.py::test_a_stream_ends_within_a_second_of_its_key",),
+    ),
+    Defect(
+        "an attempt is recorded whether or not its delivery is still there",
+        (
+            Change(
+                "relay/store/deliveries.py",
+                "    if found:\n",
+                "    if True:\n",
+            ),
+        ),
+        ("tests/store/test_references.py::test_an_attempt_that_comes_after_its_delivery_is_gone_leaves_nothing",),
+    ),
 )

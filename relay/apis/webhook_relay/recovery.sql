@@ -3,7 +3,7 @@ INSERT INTO recoveries (id, workspace_id, subscription_id, since_at, until_at, a
 VALUES (:id, :workspace_id, :subscription_id, :since_at, :until_at, :after_id, :now);
 
 -- name: recovery_of_subscription
--- scans: the open recoveries of one subscription, at most ten
+-- sorts: the open recoveries of one subscription, at most ten
 SELECT COUNT(*) AS count FROM recoveries WHERE subscription_id = :subscription_id;
 
 -- name: recovery_open

@@ -36,7 +36,7 @@ WHERE invitations.workspace_id = :workspace_id AND invitations.email_lower = :cu
 LIMIT :n OFFSET :skip;
 
 -- name: clip_of_submission
--- scans: the clips of one submission, and sorts them
+-- sorts: the clips of one submission
 SELECT clips.* FROM clips
 JOIN submissions ON submissions.id = clips.submission_id
 WHERE clips.submission_id = :submission_id AND submissions.workspace_id = :workspace_id

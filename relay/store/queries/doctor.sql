@@ -23,7 +23,7 @@ SELECT COUNT(*) AS successes FROM (
 WHERE state = 'success';
 
 -- name: doctor_last_attempt
--- scans: at most twice :n deliveries, and sorts their attempts, for a command
+-- sorts: the attempts of at most twice :n deliveries, for a command
 -- Of a subscription that fails: what failed last waits for another try, or has just died.
 WITH failed AS MATERIALIZED (
     SELECT id FROM (
@@ -81,7 +81,7 @@ SELECT MAX(a.attempted_at) AS attempted_at FROM (
 ) AS before JOIN attempts a ON a.delivery_id = before.id;
 
 -- name: doctor_dead
--- scans: at most :n dead letters, and sums them, for a command
+-- sorts: at most :n dead letters, to sum them, for a command
 SELECT subscription_id, dead_reason, COUNT(*) AS dead, MIN(completed_at) AS first_at FROM (
     SELECT subscription_id, dead_reason, completed_at FROM deliveries
     WHERE workspace_id = :workspace_id AND state = 'dead' AND completed_at >= :since
@@ -99,7 +99,7 @@ SELECT MAX(a.attempted_at) AS attempted_at FROM (
 ) AS newest JOIN attempts a ON a.delivery_id = newest.id;
 
 -- name: doctor_mail_waiting
--- scans: at most :n mails, for a command
+-- sorts: at most :n mails, for a command
 -- Mail that was refused at least once and waits for another try.
 SELECT id, attempts_made, last_error FROM (
     SELECT id, attempts_made, last_error, next_attempt_at FROM emails
@@ -111,7 +111,7 @@ WHERE attempts_made > 0
 ORDER BY next_attempt_at DESC;
 
 -- name: doctor_mail_given_up
--- scans: at most :n mails, for a command
+-- sorts: at most :n mails, for a command
 SELECT state, COUNT(*) AS mails FROM (
     SELECT state FROM emails WHERE state IN ('failed', 'unknown') AND completed_at >= :since LIMIT :n
 ) AS newest

@@ -4,7 +4,7 @@
 -- the primary key, whose end looks the same, and look through it.
 
 -- name: event_page
--- scans: the page itself, a few events at a time, and groups their deliveries
+-- sorts: the page itself, a few events at a time, and the deliveries of each
 WITH page AS MATERIALIZED (
     SELECT * FROM events
     WHERE workspace_id = :workspace_id AND id < :before AND id >= :after_id AND created_at > :after
@@ -21,7 +21,7 @@ FROM page JOIN counted ON counted.event_id = page.id
 ORDER BY page.id DESC;
 
 -- name: event_page_of_type
--- scans: as event_page
+-- sorts: as event_page
 WITH page AS MATERIALIZED (
     SELECT * FROM events
     WHERE workspace_id = :workspace_id AND type = :type AND id < :before AND id >= :after_id AND created_at > :after
@@ -85,7 +85,7 @@ ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_of_event
--- scans: the deliveries of one event, one for each subscription: few enough to be sorted
+-- sorts: the deliveries of one event, one for each subscription: few enough to be sorted
 WITH of_event AS MATERIALIZED (SELECT * FROM deliveries WHERE event_id = :event_id)
 SELECT * FROM of_event
 WHERE workspace_id = :workspace_id AND id < :before
