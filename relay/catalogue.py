@@ -17,12 +17,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from relay.core.errors import StartError
 from relay.core.model import Event
+from relay.core.moments import moment_ms
 
 FIELD_TYPES = frozenset({"string", "integer", "number", "boolean", "datetime", "object", "list"})
 PAYLOAD_LIMIT_BYTES = 256 * 1024
@@ -254,13 +254,10 @@ def _time_ms(content: Mapping[str, Any]) -> int:
             raise _BadFile("created_at must be Unix seconds, a whole number")
         return int(seconds) * 1000
     text = _text(content, "occurred_at") or _SAMPLE_AT
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None or at.timestamp() < 0:
+    at_ms = moment_ms(text, needs_offset=True)
+    if at_ms is None or at_ms < 0:
         raise _BadFile(f"occurred_at must be a time with a zone, such as {_SAMPLE_AT}")
-    return round(at.timestamp() * 1000)
+    return at_ms
 
 
 def _event_id(content: Mapping[str, Any], event_type: str, created_at_ms: int) -> str:

@@ -27,10 +27,12 @@ async def trigger_sample(settings: Settings, event_type: str, workspace_name: st
     payload = known.sample.payload
     if data is not None:
         payload = json.dumps({**json.loads(payload), **parse_object(data.encode())}, ensure_ascii=False)
+    publisher = Publisher(wires_of(settings))
+    publisher.check(event_type, json.loads(payload))
     async with open_store(settings) as database:
         workspace = await database.read(workspaces.by_name(workspace_name))
         if workspace is None:
             raise NotFound(f'there is no workspace "{workspace_name}"')
         now_ms = wall_clock()
         event = Event(ids.ulid(now_ms), workspace.id, event_type, payload, now_ms)
-        return await database.write(Publisher(wires_of(settings)).publish(event))
+        return await database.write(publisher.publish(event))

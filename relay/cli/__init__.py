@@ -23,6 +23,7 @@ from relay.cli.hooks import hooks
 from relay.cli.keys import keys
 from relay.cli.secrets import secrets
 from relay.cli.streams import Commands, give_up_stdout, need_stdout, told
+from relay.cli.subscriptions import subscriptions
 from relay.cli.workspaces import workspaces
 from relay.core.errors import RelayError, StartError
 from relay.core.keys import DEFAULT_SCOPES
@@ -46,6 +47,7 @@ main.add_command(doctor)
 main.add_command(hooks)
 main.add_command(workspaces)
 main.add_command(secrets)
+main.add_command(subscriptions)
 
 
 @main.command()

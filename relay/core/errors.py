@@ -9,6 +9,7 @@
     ├── NotFound            no such thing in this workspace
     ├── Conflict            the thing exists, but not in a state that allows this
     ├── RateLimited         too many requests; carries `retry_after_s`
+    ├── Overloaded          more is under way than there is room for: try again later
     ├── NotSent             nothing was sent, for a reason of our own; never charged to a receiver
     ├── StoreError          the database could not do it; nothing was changed
     │   ├── StoreBusy       another process holds the database, or too much is waiting: try again
@@ -96,6 +97,10 @@ class RateLimited(RelayError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Overloaded(RelayError):
+    """too much is under way; try again later"""
 
 
 class NotSent(RelayError):

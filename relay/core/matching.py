@@ -69,8 +69,9 @@ def meets(conditions: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
     """Whether a payload meets all the conditions that are stored with a subscription; none always hold.
 
     `equals` and `equals_if_present` map keys to values; in the second a missing or null value holds too. `between`
-    maps keys to [lowest, highest]. `falls` is a fall rule (see `fall`). What is not understood is never met: a
-    subscription must not receive what it may have meant to leave out.
+    maps keys to [lowest, highest]. `falls` is a fall rule (see `fall`). `shown` is only shown with the subscription
+    and compared with nothing. What is not understood is never met: a subscription must not receive what it may have
+    meant to leave out.
     """
     return all(part in _PARTS and _PARTS[part](rule, payload) for part, rule in conditions.items())
 
@@ -137,4 +138,5 @@ _PARTS: Mapping[str, Callable[[object, Mapping[str, Any]], bool]] = {
     "equals_if_present": _equals_if_present,
     "between": _between,
     "falls": _falls,
+    "shown": lambda _rule, _payload: True,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,13 @@ class SubscriptionState(StrEnum):
     """Its receiver said 410 Gone, or it failed for too long."""
 
 
+class PreviousSecret(NamedTuple):
+    """A signing secret that was rotated and still signs, encrypted like the one that took its place."""
+
+    secret: str
+    until_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """The wish to receive events of some types at one target."""
@@ -79,8 +86,8 @@ class Subscription:
     name: str | None = None
     source: str | None = None
     external_ref: str | None = None
-    previous_secret: str | None = None
-    previous_secret_until_ms: int | None = None
+    previous_secrets: tuple[PreviousSecret, ...] = ()
+    """Those that sign beside `secret` for a while, oldest first (`core.rotation`)."""
     secret_rotated_at_ms: int | None = None
     paused_at_ms: int | None = None
     disabled_at_ms: int | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from relay.core.model import Claimed, Event, Subscription
 from relay.core.retry import RetryPolicy
@@ -41,3 +42,6 @@ class Wire:
     """For the log: how a subscription that was switched off gets events again; `{subscription}` stands for its id."""
     when_dead: str = "POST /v1/deliveries/{delivery}/retry"
     """For the log: how what died is sent again; `{delivery}` and `{subscription}` stand for the ids."""
+    checks: Mapping[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
+    """By event type, what a payload of it is asked before its event is accepted, whoever receives it. Raises InputError
+    for one that no body can be made of."""

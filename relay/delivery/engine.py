@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -22,7 +23,7 @@ from relay.delivery.report import Report
 from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
 from relay.store import clock as stored_clock
-from relay.store import deliveries, events, workspaces
+from relay.store import deliveries, events, subscriptions, workspaces
 from relay.store.database import Database, Work
 from relay.store.secrets import Secrets
 from relay.store.subscriptions import Removed
@@ -103,11 +104,16 @@ class Engine:
                 Chore("keep-time", KEEP_TIME_S, self._keep_time, may_be_cut=True),
                 Chore("expire-idempotency", 600, self._expire_idempotency, may_be_cut=True),
                 Chore("expire-events", 3600, self.expire_events, may_be_cut=True),
+                Chore("forget-ended-secrets", 3600, self._forget_ended_secrets, may_be_cut=True),
                 report.chore,
                 *chores,
             ],
             report.chore_ran,
         )
+
+    def check(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Raises InputError for an event that could not be delivered as it is; the message names the member."""
+        self._publisher.check(event_type, payload)
 
     def publish(self, event: Event) -> Work[Published]:
         """Store an event with its deliveries, as a part of the transaction that caused it.
@@ -226,17 +232,22 @@ class Engine:
         await self._database.write(stored_clock.keep(self._trusted.newest_ms))
 
     async def _expire_idempotency(self) -> None:
-        await self._database.write(events.expire_idempotency(self._trusted()))
+        while await self._database.write(events.expire_idempotency(self._trusted(), EXPIRE_PAGE)):
+            pass
+
+    async def _forget_ended_secrets(self) -> None:
+        await self._database.write(subscriptions.forget_ended_secrets(self._clock()))
 
     async def expire_events(self) -> None:
         """Delete what is older than the retention, in small steps so that nobody waits behind it."""
         now_ms = self._trusted()
         for workspace in await self._database.read(workspaces.list_all()):
-            while await self._database.write(self._expire(workspace.id, now_ms)) == EXPIRE_PAGE:
-                pass  # every page is a commit of its own that others share
+            after: str | None = ""
+            while after is not None:  # every page is a commit of its own that others share
+                after = await self._database.write(self._expire(workspace.id, now_ms, after))
 
-    def _expire(self, workspace_id: str, now_ms: int) -> Work[int]:
-        return events.expire(workspace_id, now_ms - self._retention_ms, now_ms, EXPIRE_PAGE)
+    def _expire(self, workspace_id: str, now_ms: int, after: str) -> Work[str | None]:
+        return events.expire(workspace_id, now_ms - self._retention_ms, now_ms, EXPIRE_PAGE, after)
 
 
 def _ended(loop: asyncio.Task[None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -49,6 +49,15 @@ class Publisher:
     def __init__(self, wires: Mapping[str, Wire]) -> None:
         self._wires = wires
         self._receiving: dict[str, _Receiving] = {}
+        self._checks: dict[str, list[Callable[[Mapping[str, Any]], None]]] = {}
+        for wire in wires.values():
+            for event_type, check in wire.checks.items():
+                self._checks.setdefault(event_type, []).append(check)
+
+    def check(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Raises InputError for an event that some wire could not send: it is not to be published."""
+        for check in self._checks.get(event_type, ()):
+            check(payload)
 
     def publish(self, event: Event) -> Work[Published]:
         """Store the event with a delivery for each subscription it matches. To be part of the cause's transaction."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from relay.core.model import Claimed, SignedRequest, Subscription
+from relay.core.rotation import still_valid
 from relay.core.signing import standard
 from relay.core.wire import Signing, Wire
 from relay.store.secrets import Secrets
@@ -43,7 +44,7 @@ class Signer:
 
     def _valid_secrets(self, subscription: Subscription, now_ms: int) -> tuple[str, ...]:
         newest = self._secrets.open(subscription.secret)
-        until_ms = subscription.previous_secret_until_ms
-        if subscription.previous_secret is None or until_ms is None or until_ms <= now_ms:
+        if not subscription.previous_secrets:
             return (newest,)
-        return (self._secrets.open(subscription.previous_secret), newest)
+        beside = still_valid(subscription.previous_secrets, now_ms)
+        return (*[self._secrets.open(one.secret) for one in beside], newest)

@@ -79,8 +79,12 @@ class Database(Protocol):
     async def write(self, work: Work[T]) -> T:
         """Run a work in a transaction; returns after the commit. Raises StoreError when nothing was changed."""
 
-    async def read(self, work: Work[T]) -> T:
-        """Run a work that only reads, beside the writers."""
+    async def read(self, work: Work[T], *, list_of: str = "") -> T:
+        """Run a work that only reads, beside the writers.
+
+        One that reads a list says whose it is, by the id of its workspace: lists are read in turns between workspaces,
+        and never stand before a short look-up.
+        """
 
     async def probe(self) -> None:
         """Raise StoreError as a write would get it now. Many may ask often: it costs next to nothing."""

@@ -11,6 +11,8 @@ from relay.store.database import Row, Statement, Steps, statement, work
 BURY_PAGE = 500
 """How many deliveries one step of ending a queue takes, so that a long one holds up nobody's commit."""
 NEVER_MS = 2**62
+ATTEMPTS_SHOWN = 100
+"""How many attempts of a delivery are read, the newest: it has one more each time somebody has it sent again."""
 HELD_BODY_LIMIT = 16_384
 """A body of more characters stays where it is until it is sent: many deliveries are held at a time."""
 
@@ -58,6 +60,7 @@ def add(made: Sequence[Claimed]) -> Steps[None]:
                 "event_id": one.event_id,
                 "event_type": one.event_type,
                 "subscription_id": one.subscription.id,
+                "api": one.subscription.api,
                 "body_number": one.body_number,
                 "now": one.created_at_ms,
             },
@@ -138,21 +141,10 @@ def next_due_at_ms(subscription_id: str, now_ms: int) -> Steps[int | None]:
 
 @work
 def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) -> Steps[bool]:
-    """Record an attempt and what follows from it for its delivery; False when that had ended meanwhile."""
-    yield Statement(
-        "attempt_add",
-        {
-            "delivery_id": attempt.delivery_id,
-            "number": attempt.number,
-            "attempted_at": attempt.attempted_at_ms,
-            "signature": attempt.signature,
-            "status": attempt.status,
-            "headers": attempt.headers,
-            "snippet": attempt.snippet,
-            "latency_ms": attempt.latency_ms,
-            "error_code": attempt.error_code,
-        },
-    )
+    """Record an attempt and what follows from it for its delivery, unless that has been deleted meanwhile.
+
+    False when it had ended already, or is gone.
+    """
     row = {
         "workspace_id": claimed.subscription.workspace_id,
         "id": claimed.id,
@@ -163,9 +155,24 @@ def settle(claimed: Claimed, attempt: Attempt, verdict: Verdict, now_ms: int) ->
         "final_status_code": attempt.status,
         "completed_at": None if verdict.retry_at_ms is not None else now_ms,
     }
-    settled = yield Statement("delivery_settle", row)
-    if not settled:
-        yield Statement("delivery_noted", row)
+    found = settled = yield Statement("delivery_settle", row)
+    if not found:
+        found = yield Statement("delivery_noted", row)
+    if found:
+        yield Statement(
+            "attempt_add",
+            {
+                "delivery_id": attempt.delivery_id,
+                "number": attempt.number,
+                "attempted_at": attempt.attempted_at_ms,
+                "signature": attempt.signature,
+                "status": attempt.status,
+                "headers": attempt.headers,
+                "snippet": attempt.snippet,
+                "latency_ms": attempt.latency_ms,
+                "error_code": attempt.error_code,
+            },
+        )
     return bool(settled)
 
 
@@ -193,16 +200,9 @@ def get(workspace_id: str, delivery_id: str) -> Steps[Delivery | None]:
 
 @work
 def attempts(delivery_id: str) -> Steps[list[Attempt]]:
-    """The attempts of a delivery in their order."""
-    rows = yield statement("attempt_of_delivery", delivery_id=delivery_id)
-    return [attempt_from_row(row) for row in rows]
-
-
-@work
-def newest(workspace_id: str, api: str, limit: int) -> Steps[list[Delivery]]:
-    """The newest deliveries to subscriptions of an API, removed ones included."""
-    rows = yield statement("delivery_newest", workspace_id=workspace_id, api=api, n=limit)
-    return [from_row(row) for row in rows]
+    """The newest attempts of a delivery, in the order in which they were made."""
+    rows = yield statement("attempt_of_delivery", delivery_id=delivery_id, n=ATTEMPTS_SHOWN)
+    return [attempt_from_row(row) for row in reversed(rows)]
 
 
 @work

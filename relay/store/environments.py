@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.core.model import Workspace
-from relay.store import events, subscriptions, workspaces
+from relay.store import subscriptions, workspaces
 from relay.store.database import Steps, statement, work
 
 SANDBOX_MS = 24 * 3600 * 1000
@@ -36,10 +36,9 @@ def swept() -> Steps[list[tuple[str, int]]]:
 
 @work
 def sweep(workspace_id: str, before_ms: int, now_ms: int) -> Steps[bool]:
-    """Take away a page of what is older than `before_ms`; whether there is more. What is removed is no longer pending,
-    so its events go too."""
+    """Unsubscribe a page of what is older than that; whether there is more. What waits for it is no longer pending
+    then, so its events can go too."""
     rows = yield statement("environment_old_subscriptions", workspace_id=workspace_id, before=before_ms, n=SWEEP_PAGE)
     for row in rows:
         yield from subscriptions.remove(workspace_id, row["id"], row["api"], now_ms)
-    gone = yield from events.expire(workspace_id, before_ms, now_ms, SWEEP_PAGE)
-    return len(rows) == SWEEP_PAGE or gone == SWEEP_PAGE
+    return len(rows) == SWEEP_PAGE

@@ -8,6 +8,10 @@ from relay.store.database import Row, Statement, Steps, statement, work
 
 AHEAD_MS = 86_400_000
 """An id of that much later than now is one that was made while the clock was ahead, or after that."""
+ABOVE_ALL = "Z" * 27
+"""An id above every ULID."""
+DELIVERIES_A_STEP = 2_000
+"""How many deliveries one step deletes at most, so that an event with very many holds up nobody's commit."""
 
 
 def from_row(row: Row) -> Event:
@@ -56,41 +60,62 @@ def body(event_id: str, number: int) -> Steps[str]:
 
 
 @work
-def expire(workspace_id: str, before_ms: int, now_ms: int, limit: int) -> Steps[int]:
-    """Delete up to `limit` events older than `before_ms` with all that hangs on them; how many there were.
+def expire(workspace_id: str, before_ms: int, now_ms: int, limit: int, after: str = "") -> Steps[str | None]:
+    """Look at the next `limit` events older than `before_ms`, and delete those of which nothing waits, with all that
+    hangs on them. The id to go on after; None at the end.
 
-    What is still pending is kept, however old.
+    What is still pending is kept, however old. While a clock is ahead, and until the next start, ids hold its time: of
+    such events, which come last, their own time decides.
     """
-    rows = yield statement("event_expire", workspace_id=workspace_id, before_id=ulid_floor(before_ms), n=limit)
-    if len(rows) < limit:
-        # While a clock is ahead, and until the next start, ids hold its time: of such events their own time decides.
-        ahead = yield statement(
-            "event_expire_ahead",
-            workspace_id=workspace_id,
-            ahead_id=ulid_floor(now_ms + AHEAD_MS),
-            before=before_ms,
-            n=limit - len(rows),
-        )
-        rows = [*rows, *ahead]
-    return (yield from _forget([row["id"] for row in rows]))
+    ahead_id = ulid_floor(now_ms + AHEAD_MS)
+    is_ahead = after >= ahead_id
+    rows = yield statement(
+        "event_old",
+        workspace_id=workspace_id,
+        after_id=after,
+        before_id=ABOVE_ALL if is_ahead else ulid_floor(before_ms),
+        n=limit,
+    )
+    room = DELIVERIES_A_STEP
+    for row in rows:
+        if not row["waits"] and row["created_at"] < before_ms:
+            room -= yield from _forget(workspace_id, row["id"], room)
+            if room <= 0:
+                return after
+        after = row["id"]
+    if len(rows) == limit:
+        return after
+    return None if is_ahead else ahead_id
 
 
 @work
-def remove(workspace_id: str, limit: int) -> Steps[int]:
-    """Delete up to `limit` events with all that hangs on them, whatever still waits; how many there were."""
-    rows = yield statement("event_remove", workspace_id=workspace_id, n=limit)
-    return (yield from _forget([row["id"] for row in rows]))
+def remove(workspace_id: str, limit: int) -> Steps[bool]:
+    """Delete up to `limit` events with all that hangs on them, whatever still waits; whether there are more."""
+    rows = yield statement("event_old", workspace_id=workspace_id, after_id="", before_id=ABOVE_ALL, n=limit)
+    room = DELIVERIES_A_STEP
+    for row in rows:
+        room -= yield from _forget(workspace_id, row["id"], room)
+        if room <= 0:
+            return True
+    return len(rows) == limit
 
 
 @work
-def _forget(event_ids: list[str]) -> Steps[int]:
-    events = [{"event_id": event_id} for event_id in event_ids]
-    for name in ("body_expire", "attempt_expire", "delivery_expire"):
-        yield Statement(name, events)
-    return len(events)
+def _forget(workspace_id: str, event_id: str, limit: int) -> Steps[int]:
+    """Delete up to `limit` deliveries of an event, and itself when there were fewer; how many deliveries there were.
+
+    What hangs on something goes before it: nothing is ever left that nobody finds again.
+    """
+    yield statement("attempt_forget", event_id=event_id, n=limit)
+    deliveries = yield statement("delivery_forget", event_id=event_id, n=limit)
+    if len(deliveries) < limit:
+        yield statement("body_forget", event_id=event_id)
+        yield statement("event_forget", workspace_id=workspace_id, event_id=event_id)
+    return len(deliveries)
 
 
 @work
-def expire_idempotency(now_ms: int) -> Steps[None]:
-    """Forget the idempotency keys whose window has passed."""
-    yield statement("idempotency_expire", now=now_ms)
+def expire_idempotency(now_ms: int, limit: int) -> Steps[bool]:
+    """Forget up to `limit` idempotency keys whose window has passed; whether there may be more."""
+    rows = yield statement("idempotency_expire", now=now_ms, n=limit)
+    return len(rows) == limit

@@ -56,9 +56,9 @@ def waiting(ended_before_ms: int) -> Steps[list[str]]:
 @work
 def sweep(workspace_id: str, limit: int) -> Steps[bool]:
     """Take away a page of what an ended workspace has left, and at last the workspace itself; whether there is more."""
-    gone = yield from events.remove(workspace_id, limit)
+    more_events = yield from events.remove(workspace_id, limit)
     records = yield statement("removal_of_idempotency", workspace_id=workspace_id, n=limit)
-    if gone == limit or len(records) == limit:
+    if more_events or len(records) == limit:
         return True
     # Once more: a request that was under way when the workspace ended may have come after.
     yield from _take_away(workspace_id)

@@ -32,6 +32,7 @@ from relay.store.database import Sizes, Statement, Steps, T, Work, load_statemen
 from relay.store.failpoint import failpoint
 from relay.store.migrate import Migration, check_schema, load_migrations, migrate
 from relay.store.ownership import Place, need_one_name, owned, real_path
+from relay.store.turns import Turns
 
 BUSY_TIMEOUT_MS = 5_000
 GROUP_LIMIT = 512
@@ -39,6 +40,9 @@ GROUP_LIMIT = 512
 QUEUE_LIMIT = 20_000
 """How many works may wait; beyond it the database is told to be busy rather than the memory to be endless."""
 READERS = 2
+"""For look-ups of a few rows: keys, what is due, the health."""
+LIST_READERS = 2
+"""For lists: they may take long, and have others wait only for lists."""
 REFUSED_S = 5.0
 """How long a refused write is taken for the state of the disk. A write that succeeds proves little: a small one may."""
 PROBE_S = 1.0
@@ -73,7 +77,8 @@ class SqliteDatabase:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write_groups, name="relay-writer", daemon=True)
         self._writer = _connect(path)
-        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._readers: Turns[aiosqlite.Connection] = Turns()
+        self._list_readers: Turns[aiosqlite.Connection] = Turns()
         self._all_readers: list[aiosqlite.Connection] = []
         self._closed = False
         self._refused_at_s = -REFUSED_S
@@ -97,12 +102,12 @@ class SqliteDatabase:
         if serve:
             logs = [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm")]
             self._place = Place(named, self.path, *logs)
-        for _ in range(READERS):
+        for readers in [self._readers] * READERS + [self._list_readers] * LIST_READERS:
             reader = await aiosqlite.connect(f"{self.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._all_readers.append(reader)
             reader.row_factory = sqlite3.Row
             await reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            self._readers.put_nowait(reader)
+            readers.add(reader)
         if read_only:
             self._writer.execute("PRAGMA query_only = ON")
         self._thread.start()
@@ -135,21 +140,19 @@ class SqliteDatabase:
         self._queue.put(_Waiting(work, future))
         return await future
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, list_of: str = "") -> T:
         """Run a work that only reads; it sees what was committed before each of its statements."""
-        reader = await self._readers.get()
-        try:
-            steps = iter(work)
-            step = next(steps)
-            while True:
-                rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)
-                step = steps.send(list(rows))  # type: ignore[arg-type]
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        except sqlite3.Error as error:
-            raise self._store_error(error) from error
-        finally:
-            self._readers.put_nowait(reader)
+        async with (self._list_readers if list_of else self._readers).lent(list_of) as reader:
+            try:
+                steps = iter(work)
+                step = next(steps)
+                while True:
+                    rows = await reader.execute_fetchall(self._statements[step.name], step.parameters)
+                    step = steps.send(list(rows))  # type: ignore[arg-type]
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            except sqlite3.Error as error:
+                raise self._store_error(error) from error
 
     def _report(self, damage: StoreCorrupt) -> None:
         if not self.damaged.done():
@@ -207,6 +210,9 @@ class SqliteDatabase:
         try:
             with self._transaction():
                 return [self._run_apart(waiting.work) for waiting in group]
+        except sqlite3.IntegrityError:
+            # A reference that is looked at with the commit is broken, and only one of them can have done it.
+            return [self._run_alone(waiting.work) for waiting in group]
         except Exception as error:
             return [self._refusal(error)] * len(group)
 
@@ -248,6 +254,13 @@ class SqliteDatabase:
             result = self._refusal(error)
         execute("RELEASE apart")
         return result
+
+    def _run_alone(self, work: Work[Any]) -> Any:
+        try:
+            with self._transaction():
+                return self._run(work)
+        except Exception as error:
+            return self._refusal(error)
 
     def _run(self, work: Work[Any]) -> Any:
         statements, execute = self._statements, self._writer.execute
@@ -351,7 +364,10 @@ def _prepare(connection: sqlite3.Connection, migrations: list[Migration], path: 
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _check(connection, path)
+        # A migration may take a row away before those that refer to it; from then on references hold.
+        connection.execute("PRAGMA foreign_keys = OFF")
         migrate(connection, migrations, path)
+        connection.execute("PRAGMA foreign_keys = ON")
         path.chmod(0o600)
 
 
@@ -360,6 +376,7 @@ def _prepare_beside(connection: sqlite3.Connection, migrations: list[Migration],
     with _refused_in_one_line(connection, path):
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
         check_schema(connection, migrations, path)
 
 

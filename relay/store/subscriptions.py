@@ -7,7 +7,9 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from relay.core.model import DeadReason, Subscription, SubscriptionState
+from relay.core import rotation
+from relay.core.errors import Conflict
+from relay.core.model import DeadReason, PreviousSecret, Subscription, SubscriptionState
 from relay.store import deliveries
 from relay.store.database import Row, Statement, Steps, statement, work
 
@@ -27,8 +29,7 @@ def from_row(row: Row) -> Subscription:
         name=row["name"],
         source=row["source"],
         external_ref=row["external_ref"],
-        previous_secret=row["previous_secret"],
-        previous_secret_until_ms=row["previous_secret_until"],
+        previous_secrets=_previous(row["previous_secrets"]),
         secret_rotated_at_ms=row["secret_rotated_at"],
         paused_at_ms=row["paused_at"],
         disabled_at_ms=row["disabled_at"],
@@ -38,6 +39,14 @@ def from_row(row: Row) -> Subscription:
         failing_since_ms=row["failing_since"],
         answering_since_ms=row["answering_since"],
     )
+
+
+def _previous(text: str | None) -> tuple[PreviousSecret, ...]:
+    return () if text is None else tuple([PreviousSecret(*one) for one in json.loads(text)])
+
+
+def _previous_text(previous: tuple[PreviousSecret, ...]) -> str | None:
+    return json.dumps(previous, separators=(",", ":")) if previous else None
 
 
 @work
@@ -84,17 +93,10 @@ def get(workspace_id: str, subscription_id: str) -> Steps[Subscription | None]:
 
 
 @work
-def of_api(workspace_id: str, api: str) -> Steps[list[Subscription]]:
-    """The subscriptions that an API made and that were not removed, oldest first, whatever their state."""
-    rows = yield statement("subscription_of_api", workspace_id=workspace_id, api=api)
-    return [from_row(row) for row in rows]
-
-
-@work
 def receiving(workspace_id: str) -> Steps[list[Subscription]]:
-    """The active subscriptions of a workspace."""
+    """The active subscriptions of a workspace, oldest first."""
     rows = yield statement("subscription_receiving", workspace_id=workspace_id)
-    return [from_row(row) for row in rows]
+    return sorted((from_row(row) for row in rows), key=lambda one: (one.created_at_ms, one.id))
 
 
 @work
@@ -253,15 +255,35 @@ def resume(workspace_id: str, subscription_id: str, now_ms: int) -> Steps[Subscr
 
 
 @work
-def rotate(workspace_id: str, subscription_id: str, sealed: str, until_ms: int, now_ms: int) -> Steps[Subscription]:
-    """Give a subscription a new signing secret; the one it had stays valid beside it until then."""
+def rotate(one: Subscription, sealed: str, now_ms: int, *, at_once: bool = False) -> Steps[Subscription]:
+    """Give a subscription a new signing secret. Those it had stay valid for their grace, or end `at_once`.
+
+    Raises Conflict when it is no longer as it was read: two that rotate at a time must not lose a secret between them.
+    """
     rows = yield statement(
         "subscription_rotate",
-        id=subscription_id,
-        workspace_id=workspace_id,
+        id=one.id,
+        was=one.secret,
         secret=sealed,
-        until=until_ms,
+        previous_secrets=_previous_text(rotation.beside_the_next(one, now_ms, at_once=at_once)),
         now=now_ms,
     )
-    yield from changed(workspace_id)
+    if not rows:
+        raise Conflict("the secret was changed at the same moment; look at the subscription and try again")
+    yield from changed(one.workspace_id)
     return from_row(rows[0])
+
+
+@work
+def forget_ended_secrets(now_ms: int) -> Steps[None]:
+    """Take away the secrets whose grace has passed: what signs nothing any more need not be kept."""
+    for row in (yield statement("subscription_previous_secrets")):
+        were = _previous(row["previous_secrets"])
+        kept = rotation.still_valid(were, now_ms)
+        if kept != were:
+            yield statement(
+                "subscription_keep_previous_secrets",
+                id=row["id"],
+                were=row["previous_secrets"],
+                previous_secrets=_previous_text(kept),
+            )

@@ -25,6 +25,8 @@ FAILURES_A_MINUTE = 300
 
 _BEARER = re.compile(r"bearer[ \t]+(\S+)", re.IGNORECASE)
 _API_KEY = web.RequestKey("relay.api_key", ApiKey)
+_GIVEN: web.RequestKey[str | None] = web.RequestKey("relay.given_key")
+_SCOPE = web.RequestKey("relay.scope", str)
 
 T = TypeVar("T")
 
@@ -43,20 +45,21 @@ class Keys:
         self._unknown: dict[str, int] = {}
         self._failures = Failures(failures_a_minute, "too many requests with a wrong API key")
 
-    async def check(self, key: str | None, remote: str | None) -> ApiKey:
-        """The key if it is live. Raises Unauthorized, or RateLimited for an address with too many wrong ones."""
+    async def check(self, key: str | None, remote: str | None, trusted_ms: int = CACHE_MS) -> ApiKey:
+        """The key if it is live, as of `trusted_ms` ago at the most. Raises Unauthorized, or RateLimited for an address
+        with too many wrong ones."""
         if key is None or prefix_of(key) is None:
             await self._failures.count(remote)
             raise Unauthorized("missing or malformed API key")
-        found = await self._look_up(key_hash(key))
+        found = await self._look_up(key_hash(key), trusted_ms)
         if found is None or found.revoked_at_ms is not None:
             await self._failures.count(remote)
             raise Unauthorized("invalid API key")
         return found
 
-    async def _look_up(self, hashed: str) -> ApiKey | None:
+    async def _look_up(self, hashed: str, trusted_ms: int) -> ApiKey | None:
         now_ms = self._clock()
-        if (known := self._known.get(hashed)) and 0 <= now_ms - known[0] < CACHE_MS:
+        if (known := self._known.get(hashed)) and 0 <= now_ms - known[0] < trusted_ms:
             return known[1]
         unknown_at_ms = self._unknown.get(hashed)
         if unknown_at_ms is not None and 0 <= now_ms - unknown_at_ms < CACHE_MS:
@@ -93,13 +96,28 @@ async def authenticate(request: web.Request, key: str | None) -> ApiKey:
     """Check a key that came with the request and remember whose request it is. Raises Unauthorized, RateLimited."""
     found = await request.app[KEYS].check(key, request.remote)
     request[_API_KEY] = found
+    request[_GIVEN] = key
     return found
 
 
 def authorize(request: web.Request, scope: str) -> None:
     """Raises Forbidden when the key of the request lacks the scope."""
+    request[_SCOPE] = scope
     if scope != ANY_KEY and scope not in api_key_of(request).scopes:
         raise Forbidden(f"this key lacks the {scope} scope")
+
+
+async def reauthorize(request: web.Request, trusted_ms: int = CACHE_MS) -> None:
+    """Ask again what was asked at the start of a request that goes on for long. Raises what was raised there when the
+    key is revoked meanwhile, its workspace deleted, or the scope taken from it."""
+    if _API_KEY in request:
+        request[_API_KEY] = await request.app[KEYS].check(request[_GIVEN], request.remote, trusted_ms)
+        authorize(request, request[_SCOPE])
+
+
+def owner_of(request: web.Request) -> str:
+    """On whose account a request is: the workspace of its key, or where it comes from."""
+    return request[_API_KEY].workspace_id if _API_KEY in request else request.remote or ""
 
 
 def api_key_of(request: web.Request) -> ApiKey:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,37 +13,79 @@ import orjson
 from aiohttp import web
 
 from relay.core.errors import InputError, TooLarge
+from relay.web.auth import CACHE_MS, reauthorize
+from relay.web.ignored import look_at_body, look_at_unread_body
 
 MAX_BODY_BYTES = 320 * 1024
 """A payload of 256 KB, what is around it, and room for escapes."""
 MAX_DEPTH = 100
 
+_BROKEN = "the body could not be read: its encoding or its chunks are broken"
+_CODINGS = {"gzip", "x-gzip", "deflate"}
 _BLANKS = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
-_DIGITS = re.compile(r"-?[0-9]{1,15}")
 _VALUE = json.JSONDecoder()
 
 
 async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The body, decompressed if it came compressed. Raises TooLarge before more than `limit` bytes are held."""
-    content = request.content
+    """The body, inflated if it came compressed. Raises TooLarge before more than `limit` bytes are held, InputError for
+    one that is broken, and the 415 or 501 of a coding that is not known."""
+    content, encoding = request.content, _encoding(request)
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     try:
         # Nearly always the whole body came with the headers, and nothing has to be waited for.
         body = content.read_nowait() if content.is_eof() else b""
         if not content.at_eof():
-            parts = bytearray(body)
+            parts, began_s = bytearray(body), time.monotonic()
             while chunk := await content.readany():
                 parts += chunk
                 if len(parts) > limit:
                     raise _too_large(limit)
             body = bytes(parts)
+            # A body may take its time; a key that was revoked meanwhile does nothing any more.
+            if time.monotonic() - began_s >= CACHE_MS / 1000:
+                await reauthorize(request)
     except web.RequestPayloadError as error:
-        raise InputError("the body could not be read: its encoding or its chunks are broken") from error
+        raise InputError(_BROKEN) from error
     if len(body) > limit:
         raise _too_large(limit)
-    return body
+    return inflated(body, encoding, limit) if encoding else body
+
+
+def _encoding(request: web.Request) -> str:
+    """How the body is compressed; empty for not at all."""
+    headers = request.headers
+    if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise web.HTTPNotImplemented
+    if "Content-Encoding" not in headers:
+        return ""
+    named = [one.strip().lower() for one in ",".join(headers.getall("Content-Encoding")).split(",")]
+    codings = [one for one in named if one not in ("", "identity")]
+    if len(codings) > 1 or not set(codings) <= _CODINGS:
+        raise web.HTTPUnsupportedMediaType
+    return codings[0].removeprefix("x-") if codings else ""
+
+
+def inflated(data: bytes, encoding: str, limit: int) -> bytes:
+    """What `gzip` or `deflate` has made of a body. Raises InputError, or TooLarge once there is more than `limit`."""
+    body = bytearray()
+    # Zeros may follow the members of gzip; what deflate is depends on the library that made it.
+    while data and not (encoding == "gzip" and not data.strip(b"\0")):
+        window = zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
+        if encoding == "gzip":
+            window = 16 + zlib.MAX_WBITS
+        inflater = zlib.decompressobj(window)
+        try:
+            body += inflater.decompress(data, limit + 1 - len(body))
+        except zlib.error as error:
+            raise InputError(_BROKEN) from error
+        if len(body) > limit:
+            raise _too_large(limit)
+        data = inflater.unused_data
+        if not inflater.eof or (data and encoding == "deflate"):
+            raise InputError(_BROKEN)
+    return bytes(body)
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -50,13 +94,40 @@ def _too_large(limit: int) -> TooLarge:
 
 async def json_object(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body. Raises InputError that says what to fix, or TooLarge."""
-    return parse_object(await read_body(request))
+    members = parse_object(await read_body(request))
+    look_at_body(request, members)
+    return members
+
+
+async def optional_json_object(request: web.Request) -> dict[str, Any]:
+    """The same of a body that may be left out."""
+    data = await read_body(request)
+    members = parse_object(data) if data.strip() else {}
+    look_at_body(request, members)
+    return members
 
 
 async def json_object_and_text(request: web.Request) -> tuple[dict[str, Any], str]:
     """The JSON object and its source, for `member_text`."""
     body = await read_body(request)
-    return parse_object(body), body.decode()
+    members = parse_object(body)
+    look_at_body(request, members)
+    return members, body.decode()
+
+
+async def pass_over_body(request: web.Request) -> None:
+    """Read a body that nothing here has a use for, whatever it is. Raises InputError when the client prefers that."""
+    if not request.can_read_body:
+        return
+    value: Any = None
+    try:
+        value = data = await read_body(request)
+        value = orjson.loads(data) if data.strip() else None
+    except TooLarge:
+        value = b"too large"
+    except orjson.JSONDecodeError:
+        pass
+    look_at_unread_body(request, value)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -133,19 +204,3 @@ def _skip(text: str, at: int) -> int:
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer with `value` as its JSON body."""
     return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type="application/json")
-
-
-def whole_number(request: web.Request, name: str, default: int, low: int, high: int, *, clamp: bool = False) -> int:
-    """A whole number of the query string, ASCII digits only. Out of range it is clamped or refused (InputError)."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    problem = f"must be a whole number from {low} to {high}"
-    if not _DIGITS.fullmatch(text):
-        raise InputError(f"{name} {problem}", fields={name: [problem]})
-    number = int(text)
-    if low <= number <= high:
-        return number
-    if clamp:
-        return min(max(number, low), high)
-    raise InputError(f"{name} {problem}", fields={name: [problem]})

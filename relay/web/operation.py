@@ -22,7 +22,8 @@ class Operation:
     """The one place a route is written: the router, the key check and the OpenAPI document are made from it.
 
     `request` and `query` are models that document the body and the query string; handlers parse for themselves, because
-    each API words its errors in its own way. `answers` maps each status to the model of its body (None for no body).
+    each API words its errors in its own way. What is not in them has no effect, and clients are told so (`ignored.py`):
+    an operation without `request` reads no body. `answers` maps each status to the model of its body, None for none.
     """
 
     method: str

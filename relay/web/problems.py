@@ -18,11 +18,12 @@ _STATUSES: tuple[tuple[type[errors.RelayError], int], ...] = (
     (errors.Conflict, 409),
     (errors.RateLimited, 429),
     (errors.NotSent, 503),
+    (errors.Overloaded, 503),
     (errors.StoreBusy, 503),
     (errors.StoreFull, 503),
     (errors.StoreReadOnly, 503),
 )
-_STORE_RETRY_AFTER_S = 5
+_RETRY_AFTER_S = 5
 """A busy database is free again soon; a full disk is worth asking about only now and then, but costs little to ask."""
 
 UNEXPECTED = Problem(500, "something went wrong here; it was logged, and trying again later may help")
@@ -30,6 +31,10 @@ UNEXPECTED = Problem(500, "something went wrong here; it was logged, and trying 
 _MESSAGES = {
     404: "there is nothing at this path",
     413: "the body is larger than what is accepted",
+    415: "the Content-Encoding of a body must be gzip or deflate",
+    417: "the only expectation that can be met is 100-continue",
+    501: "the Transfer-Encoding of a body must be chunked",
+    505: "the request is not of HTTP/1.0 or HTTP/1.1",
 }
 
 
@@ -39,7 +44,8 @@ def problem_of(error: Exception) -> Problem | None:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem(405, f"this path takes {allowed}", headers={"Allow": allowed})
     if isinstance(error, web.HTTPException):
-        return Problem(error.status, _MESSAGES.get(error.status, error.reason))
+        headers = {"Accept-Encoding": "gzip, deflate"} if error.status == 415 else {}
+        return Problem(error.status, _MESSAGES.get(error.status, error.reason), headers=headers)
     if not isinstance(error, errors.RelayError):
         return None
     for kind, status in _STATUSES:
@@ -60,7 +66,7 @@ def _headers(error: errors.RelayError, status: int) -> Mapping[str, str]:
     if isinstance(error, errors.RateLimited):
         return {"Retry-After": str(error.retry_after_s)}
     if status == 503:
-        return {"Retry-After": str(_STORE_RETRY_AFTER_S)}
+        return {"Retry-After": str(_RETRY_AFTER_S)}
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}
     return {}

@@ -1,4 +1,5 @@
-"""Closes connections that keep the server waiting: aiohttp has no limit of its own on how slowly a request may come.
+"""Closes connections that keep the server waiting: aiohttp limits neither how slowly a request may come, nor how slowly
+its answer is read.
 
 Once a second it looks at every connection from outside, so that a request costs nothing more. What it reads of
 aiohttp's connection is private (`_request_count`, `_current_request`); the tests show when that changes.
@@ -8,13 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import socket
+import struct
+import termios
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+from relay.web.connection import Server
+from relay.web.middleware import answer_outside
+from relay.web.wiring import APIS
 
 _log = structlog.get_logger("relay.web")
 
@@ -37,10 +48,25 @@ class Patience:
     """Between requests, and for the headers of the later ones: longer than what proxies keep connections for."""
     linger_s: float = 5.0
     """For the rest of a body that was refused."""
+    answer_s: float = 30.0
+    """For an answer of which nothing is read, and for each `ANSWER_STEP_BYTES` of one that is read slowly."""
     per_address: int = 1024
     """Loopback is exempt: there it is the reverse proxy that connects, for everybody."""
     loopback_exempt: bool = True
     look_every_s: float = 1.0
+
+
+ANSWER_STEP_BYTES = 32 * 1024
+
+
+class _Unread(NamedTuple):
+    """An answer that was not read to its end."""
+
+    transport: asyncio.WriteTransport
+    """Kept here, because aiohttp forgets it when it closes a connection, which then goes on trying to send."""
+    bytes: int
+    since_s: float
+    """Since when no step of it was read."""
 
 
 def watched_runner(app: web.Application, patience: Patience = Patience()) -> web.AppRunner:
@@ -56,9 +82,15 @@ class _WatchedRunner(web.AppRunner):
             keepalive_timeout=patience.idle_s,
             lingering_time=patience.linger_s,
             shutdown_timeout=3.0,
+            # A body is inflated where it is read, within its limit, and not before anybody knows who sends it.
+            auto_decompress=False,
         )
         self._patience = patience
         self._watch: asyncio.Task[None] | None = None
+
+    async def _make_server(self) -> web.Server:
+        apis = self.app.get(APIS, ())
+        return Server(await super()._make_server(), partial(answer_outside, apis))
 
     async def setup(self) -> None:
         await super().setup()
@@ -73,10 +105,12 @@ class _WatchedRunner(web.AppRunner):
 
     async def _look(self) -> None:
         waiting: dict[_Wait, float] = {}
+        unread: dict[RequestHandler, _Unread] = {}
         while self.server is not None:
             await asyncio.sleep(self._patience.look_every_s)
             try:
                 waiting = self._close_the_slow(waiting)
+                unread = self._cut_off_the_unread(unread)
                 self._close_the_many()
             except Exception:
                 _log.exception(
@@ -95,6 +129,23 @@ class _WatchedRunner(web.AppRunner):
             if now_s - waiting[wait] >= allowed_s:
                 connection.force_close()
         return waiting
+
+    def _cut_off_the_unread(self, before: dict[RequestHandler, _Unread]) -> dict[RequestHandler, _Unread]:
+        now_s = asyncio.get_running_loop().time()
+        unread: dict[RequestHandler, _Unread] = {}
+        for connection in self._connections():
+            known = before.get(connection)
+            transport = connection.transport if known is None else known.transport
+            left = 0 if transport is None else unread_bytes(transport)
+            if transport is None or left == 0:
+                continue
+            if known is None or left <= known.bytes - min(known.bytes, ANSWER_STEP_BYTES):
+                unread[connection] = _Unread(transport, left, now_s)
+            elif now_s - known.since_s < self._patience.answer_s:
+                unread[connection] = known._replace(bytes=max(known.bytes, left))
+            else:
+                cut_off(transport)
+        return unread
 
     def _close_the_many(self) -> None:
         held: Counter[str] = Counter()
@@ -124,3 +175,22 @@ def _allowed_s(connection: RequestHandler, patience: Patience) -> float | None:
 def _address(connection: RequestHandler) -> str | None:
     peer = connection.peername
     return peer[0].partition("%")[0] if isinstance(peer, tuple) else None
+
+
+def unread_bytes(transport: asyncio.WriteTransport) -> int:
+    """How much was written to a connection and has not reached the other end, here and in the system."""
+    in_system = 0
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError, ValueError):  # it may be gone this moment, or the system does not say
+        if connection is not None:
+            (in_system,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return transport.get_write_buffer_size() + in_system
+
+
+def cut_off(transport: asyncio.WriteTransport) -> None:
+    """End a connection at once, and have the system forget what was not sent: else it goes on trying for minutes."""
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

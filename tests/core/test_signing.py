@@ -104,3 +104,25 @@ def test_secrets_are_fresh_and_serve_both_readings() -> None:
         assert secret.startswith("whsec_")
         assert len(secret) == 54
         assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 36
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_" + base64.b64encode(b"sixteen bytes ok").decode(),
+        "whsec_" + base64.b64encode(b"sixteen bytes ok").decode().rstrip("="),
+        "whsec_" + base64.b64encode(b"seventeen bytes !").decode().rstrip("="),
+        "whsec_" + base64.urlsafe_b64encode(bytes(range(240, 255))).decode(),
+        "whsec_test_" + "aB3" * 16,
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "c2l4dGVlbiBieXRlcyBvaw",
+        "my-own-secret",
+    ],
+)
+def test_a_secret_is_read_as_the_receivers_library_reads_it(secret: str) -> None:
+    """With its padding or without, and with whatever else stands in it."""
+    at_s = int(time.time())
+    headers = {"webhook-id": "id", "webhook-timestamp": str(at_s)}
+    headers["webhook-signature"] = standard((secret,), "id", at_s, BODY)
+    Webhook(secret).verify(BODY, headers)

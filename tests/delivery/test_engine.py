@@ -13,7 +13,7 @@ from relay.app import wall_clock
 from relay.core import ids
 from relay.core.errors import StartError
 from relay.core.model import Attempt, DeadReason, Delivery, DeliveryState, Event, Subscription
-from relay.store import deliveries, subscriptions, workspaces
+from relay.store import deliveries, listing, subscriptions, workspaces
 from tests.conftest import Relay, StartRelay
 from tests.machine import DAY_MS, Machine
 from tests.receiver import Receiver
@@ -41,8 +41,8 @@ async def webhook(relay: Relay, url: str, **kwargs: Any) -> str:
 
 
 async def log(relay: Relay) -> list[Delivery]:
-    owner = await workspace_id(relay)
-    return await relay.server.database.read(deliveries.newest(owner, "ravepilot", 1000))
+    newest = listing.delivery_page(await workspace_id(relay), None, None, None, listing.Position(), 1000)
+    return (await relay.server.database.read(newest)).items
 
 
 async def attempts(relay: Relay, delivery: Delivery) -> list[Attempt]:

@@ -12,10 +12,10 @@ import apscheduler.schedulers.base
 import pytest
 
 from relay.apis.webhook_relay import recovery, sandbox
-from relay.apis.webhook_relay.moments import moment_ms
 from relay.app import wall_clock
 from relay.core import ids
 from relay.core.keys import DEFAULT_SCOPES, new_key
+from relay.core.moments import moment_ms
 from relay.delivery import jobs
 from relay.delivery.removal import remove_workspaces
 from relay.store import environments, removal, workspaces

@@ -328,4 +328,33 @@ DEFECTS = (
         (Change("relay/store/ownership.py", "            _lock_itself(descriptor, path)\n", ""),),
         ("tests/store/test_ownership.py::test_a_file_that_was_renamed_is_still_served",),
     ),
+    Defect(
+        "an idempotency key compares doubles",
+        (
+            Change(
+                "relay/apis/webhook_relay/ingest.py",
+                "    if orjson.dumps(members) != draft.payload.encode():\n",
+                "    if False:\n",
+            ),
+        ),
+        ("tests/apis/webhook_relay/test_ingest.py::test_a_second_event_is_never_taken_for_the_first",),
+    ),
+    Defect(
+        "a rotation ends the grace of the secrets before",
+        (
+            Change(
+                "relay/core/rotation.py",
+                "    valid = still_valid(subscription.previous_secrets, now_ms)\n",
+                "    valid = ()\n",
+            ),
+        ),
+        (
+            "tests/apis/webhook_relay/test_rotation.py::test_every_secret_of_the_last_48_hours_signs_along_whatever_was_rotated_since",
+        ),
+    ),
+    Defect(
+        "a leaked secret signs on",
+        (Change("relay/core/rotation.py", "    if at_once:\n", "    if False:\n"),),
+        ("tests/apis/webhook_relay/test_rotation.py::test_a_leaked_secret_ends_at_once_and_all_before_it",),
+    ),
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
+
 import pytest
 
 from relay.core.errors import RateLimited, Unauthorized
 from relay.core.keys import new_key
 from relay.core.model import ApiKey
 from relay.store import workspaces
-from relay.web.auth import CACHE_SIZE, Keys
+from relay.web.auth import CACHE_MS, CACHE_SIZE, Keys
 from tests.web.toy_site import Site
 
 
@@ -76,6 +80,32 @@ async def test_a_revoked_key_stops_within_a_second(site: Site) -> None:
     site.now_ms += 1000
     async with site.http.post(f"{site.url}/notes", headers=headers, json={}) as answer:
         assert (answer.status, await answer.json()) == (401, {"error": "invalid API key"})
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("change", ["revoked", "deleted", "scope"])
+async def test_a_key_that_ends_while_a_body_comes_does_nothing_more(site: Site, framing: str, change: str) -> None:
+    """Rights are looked at with the headers; a body may take half a minute after them."""
+    site.key, key_id = await site.new_key("events")
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"POST /notes HTTP/1.1\r\nHost: x\r\nX-API-Key: {site.key}\r\n{framing}\r\n\r\n".encode())
+    body = b'{"a":1' + b" " * 993 + b"}"
+    parts = [body] if "Length" in framing else [b"%x\r\n%s\r\n" % (len(body), body), b"0\r\n\r\n"]
+    writer.write(parts[0][:500])
+    await asyncio.sleep(CACHE_MS / 1000 + 0.1)
+    with contextlib.closing(sqlite3.connect(site.database.path)) as connection, connection:
+        if change == "deleted":
+            connection.execute("DELETE FROM api_keys WHERE id = ?", (key_id,))
+        elif change == "revoked":
+            connection.execute("UPDATE api_keys SET revoked_at = 1 WHERE id = ?", (key_id,))
+        else:
+            connection.execute("UPDATE api_keys SET scopes = 'hooks' WHERE id = ?", (key_id,))
+    site.now_ms += CACHE_MS + 1
+    writer.write(parts[0][500:] + b"".join(parts[1:]))
+    status = (await asyncio.wait_for(reader.readline(), 10)).split()[1]
+    assert status == (b"403" if change == "scope" else b"401")
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_key_made_just_now_works_within_a_second_of_a_failed_try(site: Site) -> None:

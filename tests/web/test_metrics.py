@@ -224,12 +224,12 @@ class Watched:
         self.slow_s = 0.0
         self.fails = False
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, list_of: str = "") -> T:
         self.reads += 1
         await asyncio.sleep(self.slow_s)
         if self.fails:
             raise StoreError
-        return await self._database.read(work)
+        return await self._database.read(work, list_of=list_of)
 
     async def write(self, work: Work[T]) -> T:
         return await self._database.write(work)

@@ -63,7 +63,7 @@ async def test_each_api_has_an_openapi_document_made_from_its_operations(site: S
     assert (add["operationId"], add["x-scope"], add["tags"]) == ("addEntry", "hooks", ["Entries"])
     assert add["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Entry"}
     assert add["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Entry"}
-    assert add["responses"].keys() == {"200", "400", "401", "403", "413", "429", "500", "503"}
+    assert add["responses"].keys() == {"200", "400", "401", "403", "413", "415", "429", "500", "503"}
     shared = document["components"]["responses"]
     assert add["responses"]["413"] == {"$ref": "#/components/responses/TooLarge"}
     assert shared["TooLarge"]["content"]["application/problem+json"] == {

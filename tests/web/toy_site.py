@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +23,7 @@ from relay.core.retry import RetryPolicy
 from relay.core.wire import Wire
 from relay.store import workspaces
 from relay.store.sqlite import SqliteDatabase, open_sqlite
+from relay.web.answers import ROOM, Room, streamed
 from relay.web.api import Api, Problem
 from relay.web.auth import api_key_of
 from relay.web.body import (
@@ -31,13 +32,14 @@ from relay.web.body import (
     json_object_and_text,
     json_response,
     member_text,
-    whole_number,
 )
+from relay.web.headers import answer_headers
 from relay.web.health import HEALTHZ
 from relay.web.health import OPERATIONS as HEALTH
-from relay.web.middleware import answer_headers, register
+from relay.web.middleware import register
 from relay.web.openapi import operations as documents
 from relay.web.operation import ANY_KEY, PUBLIC, Operation
+from relay.web.query import whole_number
 from relay.web.watchdog import Patience, watched_runner
 from relay.web.wiring import CLOCK, CONDITIONS, DATABASE, ENGINE
 
@@ -49,6 +51,26 @@ class Entry(BaseModel):
 
     type: str
     payload: dict[str, Any]
+
+
+class Line(BaseModel):
+    """What is inside of a note."""
+
+    text: str
+
+
+class Note(BaseModel):
+    """What the toy notes take."""
+
+    payload: dict[str, Any] = {}
+    lines: list[Line] = []
+    first: Line | None = None
+
+
+class EntryHeaders(BaseModel):
+    """What may come with an entry."""
+
+    idempotency_key: str | None = Field(None, alias="Idempotency-Key")
 
 
 class EntryQuery(BaseModel):
@@ -105,6 +127,23 @@ async def stream(request: web.Request) -> web.StreamResponse:
     raise ZeroDivisionError
 
 
+async def large(request: web.Request) -> web.Response:
+    return web.Response(body=b"x" * (int(request.match_info["kb"]) * 1024))
+
+
+PARTS_MADE: list[int] = []
+"""The parts of streamed answers that were made so far."""
+
+
+async def parts(request: web.Request) -> web.StreamResponse:
+    async def made() -> AsyncGenerator[str, None]:
+        for number in range(int(request.match_info["count"])):
+            PARTS_MADE.append(number)
+            yield "x" * 10_240
+
+    return await streamed(made())
+
+
 def notes_error(problem: Problem) -> web.Response:
     return json_response({"error": problem.message}, problem.status)
 
@@ -123,9 +162,11 @@ NOTES = Api(
     "Notes",
     "A toy.",
     (
-        Operation("POST", "/notes", "createNote", "Echo a note", echo, "events"),
+        Operation("POST", "/notes", "createNote", "Echo a note", echo, "events", request=Note),
         Operation("GET", "/notes/number", "readNumber", "A number", number, PUBLIC),
         Operation("GET", "/notes/{id}", "getNote", "One note", item, ANY_KEY),
+        Operation("GET", "/notes/large/{kb}", "large", "So many KB", large, ANY_KEY),
+        Operation("GET", "/notes/parts/{count}", "parts", "So many parts of 10 KB", parts, "events"),
         Operation("GET", "/notes/stream/{id}", "stream", "Breaks", stream, PUBLIC, media_type="text/event-stream"),
     ),
     lambda method, path: path.startswith("/notes"),
@@ -138,9 +179,20 @@ LEDGER = Api(
     "Another toy.",
     (
         Operation(
-            "POST", "/ledger", "addEntry", "Add", entry, "hooks", request=Entry, answers={200: Entry}, tag="Entries"
+            "POST",
+            "/ledger",
+            "addEntry",
+            "Add",
+            entry,
+            "hooks",
+            request=Entry,
+            headers=EntryHeaders,
+            answers={200: Entry},
+            tag="Entries",
         ),
-        Operation("GET", "/ledger", "listEntries", "List", entry, PUBLIC, query=EntryQuery, answers={200: list[Entry]}),
+        Operation(
+            "GET", "/ledger", "listEntries", "List", number, PUBLIC, query=EntryQuery, answers={200: list[Entry]}
+        ),
         Operation("DELETE", "/ledger/{id}", "dropEntry", "Drop", item, "hooks", answers={204: None}),
         Operation("GET", "/ledger/fail/{how}", "fail", "Fail", fail, PUBLIC),
     ),
@@ -196,7 +248,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def toy_site(folder: Path, patience: Patience | None = None) -> AsyncIterator[Site]:
+async def toy_site(folder: Path, patience: Patience | None = None, room: Room | None = None) -> AsyncIterator[Site]:
     """Serve the toys until the block ends."""
     async with open_sqlite(folder / "relay.db", serve=True) as database, aiohttp.ClientSession() as http:
         site = Site(0, database, http, "")
@@ -205,6 +257,8 @@ async def toy_site(folder: Path, patience: Patience | None = None) -> AsyncItera
         register(app, (NOTES, LEDGER), [HEALTHZ, *HEALTH, *documents((NOTES, LEDGER), "https://toys.example.com")])
         app[DATABASE], app[CLOCK] = database, lambda: site.now_ms
         app[ENGINE], app[CONDITIONS] = cast("Any", site.engine), site.conditions
+        if room is not None:
+            app[ROOM] = room
         runner = watched_runner(app) if patience is None else watched_runner(app, patience)
         await runner.setup()
         try:

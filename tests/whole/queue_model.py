@@ -35,7 +35,8 @@ class Subscriber:
     created_at_ms: int
     secrets: list[str]
     """The newest last."""
-    previous_until_ms: int = 0
+    rotated_at_ms: list[int] = field(default_factory=list)
+    """When each secret but the newest was rotated."""
     paused_at_ms: int | None = None
     disabled_at_ms: int | None = None
     removed: bool = False
@@ -57,7 +58,9 @@ class Subscriber:
         return self.event_filter == "*" or event.type.startswith(self.event_filter.removesuffix("*"))
 
     def valid_secrets(self, now_ms: int) -> list[str]:
-        return self.secrets[-2:] if now_ms < self.previous_until_ms else self.secrets[-1:]
+        """Those that were current within the grace, and of these the newest five."""
+        ended = sum(at_ms + GRACE_MS <= now_ms for at_ms in self.rotated_at_ms)
+        return self.secrets[ended:][-5:]
 
 
 class Try(NamedTuple):

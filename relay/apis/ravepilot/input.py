@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.core.errors import InputError
+from relay.core.model import DeliveryState
+from relay.core.moments import moment_ms
 from relay.delivery.guard import Guard
 from relay.producers.testimonials import customer
 from relay.producers.testimonials.model import Customer, SubmissionStatus
@@ -18,6 +20,8 @@ MAX_URL = 2048
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER = re.compile(r"[0-9]{1,100}")
+_SECONDS = re.compile(r"[0-9]{1,11}")
+_STATES = {"pending": DeliveryState.PENDING, "delivered": DeliveryState.SUCCESS, "failed": DeliveryState.DEAD}
 
 Body = Mapping[str, Any]
 
@@ -143,6 +147,27 @@ def read_limit(query: Mapping[str, str]) -> int:
     if not _NUMBER.fullmatch(text) or int(text) < 1:
         raise InputError(f"limit must be a whole number between 1 and {MAX_LIMIT}")
     return min(int(text), MAX_LIMIT)
+
+
+def read_moment(query: Mapping[str, str], name: str) -> int | None:
+    """A time of the query string, as Unix milliseconds: Unix seconds, as this API shows times, or ISO 8601."""
+    text = query.get(name)
+    if text is None:
+        return None
+    at_ms = int(text) * 1000 if _SECONDS.fullmatch(text) else moment_ms(text)
+    if at_ms is None:
+        raise InputError(f"{name} must be Unix seconds, or a date and time such as 2026-10-07T09:12:05Z")
+    return at_ms
+
+
+def read_shown_state(query: Mapping[str, str]) -> DeliveryState | None:
+    """`status` of the delivery log, in the words of this API."""
+    text = query.get("status")
+    if text is None:
+        return None
+    if text not in _STATES:
+        raise InputError(f"status must be one of {', '.join(_STATES)}")
+    return _STATES[text]
 
 
 def read_offset(query: Mapping[str, str]) -> int:

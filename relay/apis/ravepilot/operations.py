@@ -104,7 +104,8 @@ OPERATIONS = (
         "Read the delivery log (the newest 50)",
         list_webhook_deliveries,
         scope="webhooks",
-        answers={200: schemas.DeliveryList, **_ERRORS},
+        query=schemas.DeliveryQuery,
+        answers={200: schemas.DeliveryList, **_INPUT_ERRORS},
         tag="Webhooks",
         description=(
             "A delivery is tried up to six times: at once, then after 1 m, 5 m, 30 m, 2 h and 6 h. After 25 failed "

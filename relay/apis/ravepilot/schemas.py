@@ -125,6 +125,9 @@ class InvitationResponse(BaseModel):
     submission: Submission
 
 
+Moment = str | None
+
+
 class SubmissionQuery(BaseModel):
     """Which page of the submissions."""
 
@@ -135,6 +138,8 @@ class SubmissionQuery(BaseModel):
     ] = None
     limit: Annotated[int, Field(ge=1, le=200, description="How many; more than 200 is taken as 200.")] = 50
     offset: Annotated[int, Field(ge=0, description="How many of the newest to pass over.")] = 0
+    created_after: Annotated[Moment, Field(description="Only what was made later: Unix seconds, or ISO 8601.")] = None
+    created_before: Annotated[Moment, Field(description="Only what was made earlier, likewise.")] = None
 
 
 class SubmissionList(BaseModel):
@@ -250,6 +255,16 @@ _SHOWN_STATE: dict[DeliveryState, Literal["pending", "delivered", "failed"]] = {
     DeliveryState.SUCCESS: "delivered",
     DeliveryState.DEAD: "failed",
 }
+
+
+class DeliveryQuery(BaseModel):
+    """Which deliveries: of the newest 2,000 that the first of these filters finds, those that the others leave."""
+
+    webhook_id: Annotated[str | None, Field(description="Only those of this webhook.")] = None
+    status: Annotated[Literal["pending", "delivered", "failed"] | None, Field(description="Only these.")] = None
+    event: Annotated[str | None, Field(description="Only those of this event name.")] = None
+    created_after: Annotated[Moment, Field(description="Only what was made later: Unix seconds, or ISO 8601.")] = None
+    created_before: Annotated[Moment, Field(description="Only what was made earlier, likewise.")] = None
 
 
 class DeliveryList(BaseModel):

@@ -5,20 +5,22 @@ from __future__ import annotations
 from aiohttp import web
 
 from relay.apis.ravepilot import schemas
-from relay.apis.ravepilot.input import is_id, read_email, read_limit, read_offset, read_status
+from relay.apis.ravepilot.input import is_id, read_email, read_limit, read_moment, read_offset, read_status
 from relay.core.errors import NotFound
 from relay.producers.testimonials import submissions
 from relay.web.auth import api_key_of
 from relay.web.body import json_response
+from relay.web.query import given
 from relay.web.wiring import DATABASE
 
 
 async def list_submissions(request: web.Request) -> web.Response:
     """listSubmissions: a page of the workspace's submissions, newest first."""
-    query = request.query
+    query = given(request)
     workspace_id, limit, offset = api_key_of(request).workspace_id, read_limit(query), read_offset(query)
-    page = submissions.newest(workspace_id, read_status(query), read_email(query), limit, offset)
-    found = await request.app[DATABASE].read(page)
+    span = read_moment(query, "created_after"), read_moment(query, "created_before")
+    page = submissions.newest(workspace_id, read_status(query), read_email(query), span, limit, offset)
+    found = await request.app[DATABASE].read(page, list_of=workspace_id)
     answer = schemas.SubmissionList(submissions=[schemas.Submission.of(submission) for submission in found])
     return json_response(answer.model_dump(mode="json"))
 

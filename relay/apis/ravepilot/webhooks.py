@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
+import orjson
 from aiohttp import web
 
 from relay.apis.ravepilot import schemas
-from relay.apis.ravepilot.input import is_id, read_events, read_url
+from relay.apis.ravepilot.input import is_id, read_events, read_moment, read_shown_state, read_url
 from relay.apis.ravepilot.wire import WIRE
 from relay.core import ids
-from relay.core.model import Subscription
+from relay.core.model import Delivery, Subscription
 from relay.core.signing import new_secret
-from relay.store import deliveries, subscriptions
+from relay.store import deliveries, listing, narrowing, subscriptions
+from relay.store.database import Steps, statement, work
+from relay.web.answers import streamed
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response
+from relay.web.query import given
 from relay.web.wiring import CATALOGUE, CLOCK, DATABASE, ENGINE, GUARD, SECRETS
 
 LOG_LENGTH = 50
@@ -42,14 +48,20 @@ async def create_webhook(request: web.Request) -> web.Response:
     return json_response(answer.model_dump())
 
 
-async def list_webhooks(request: web.Request) -> web.Response:
+async def list_webhooks(request: web.Request) -> web.StreamResponse:
     """listWebhooks: the webhooks that were not deleted, disabled ones included, and the event names there are."""
-    found = await request.app[DATABASE].read(subscriptions.of_api(api_key_of(request).workspace_id, WIRE.api))
-    answer = schemas.WebhookList(
-        events=list(request.app[CATALOGUE].ids()),
-        webhooks=[schemas.Webhook.of(subscription) for subscription in found],
-    )
-    return json_response(answer.model_dump())
+    return await streamed(_webhook_list(request))
+
+
+async def _webhook_list(request: web.Request) -> AsyncGenerator[str, None]:
+    """The text of a `schemas.WebhookList`."""
+    yield f'{{"ok":true,"events":{orjson.dumps(list(request.app[CATALOGUE].ids())).decode()},"webhooks":['
+    before = ""
+    async for page in listing.of_api(request.app[DATABASE], api_key_of(request).workspace_id, WIRE.api):
+        webhooks = [schemas.Webhook.of(subscription).model_dump() for subscription in page]
+        yield before + orjson.dumps(webhooks).decode()[1:-1]
+        before = ","
+    yield "]}"
 
 
 async def delete_webhook(request: web.Request) -> web.Response:
@@ -67,7 +79,22 @@ async def delete_webhook(request: web.Request) -> web.Response:
 
 async def list_webhook_deliveries(request: web.Request) -> web.Response:
     """listWebhookDeliveries: the newest deliveries of the workspace's webhooks, deleted ones included."""
-    newest = deliveries.newest(api_key_of(request).workspace_id, WIRE.api, LOG_LENGTH)
-    found = await request.app[DATABASE].read(newest)
+    query, workspace_id = given(request), api_key_of(request).workspace_id
+    webhook_id, state = query.get("webhook_id"), read_shown_state(query)
+    span = read_moment(query, "created_after"), read_moment(query, "created_before")
+    narrow = narrowing.Narrowing(query.get("event"), *span)
+    if webhook_id is not None and not is_id(webhook_id):
+        return json_response(schemas.DeliveryList(deliveries=[]).model_dump())
+    if webhook_id is None and state is None and narrow.is_any:
+        newest = _newest(workspace_id)
+    else:
+        newest = narrowing.newest_of_api(workspace_id, WIRE.api, webhook_id, state, narrow, LOG_LENGTH)
+    found = await request.app[DATABASE].read(newest, list_of=workspace_id)
     answer = schemas.DeliveryList(deliveries=[schemas.Delivery.of(delivery) for delivery in found])
     return json_response(answer.model_dump())
+
+
+@work
+def _newest(workspace_id: str) -> Steps[list[Delivery]]:
+    rows = yield statement("webhook_delivery_newest", workspace_id=workspace_id, n=LOG_LENGTH)
+    return [deliveries.from_row(row) for row in rows]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+
+from relay.core.moments import iso_s
 
 
 def envelope(event_id: str, event_type: str, occurred_at_s: int) -> dict[str, str]:
@@ -13,7 +14,7 @@ def envelope(event_id: str, event_type: str, occurred_at_s: int) -> dict[str, st
         "id": quoted(event_id),
         "event_id": quoted(event_id),
         "event_type": quoted(event_type),
-        "occurred_at": quoted(iso(occurred_at_s)),
+        "occurred_at": quoted(iso_s(occurred_at_s)),
         "occurred_at_unix": str(occurred_at_s),
     }
 
@@ -37,7 +38,3 @@ def event_id_of(body: bytes) -> str:
 
 def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-def iso(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

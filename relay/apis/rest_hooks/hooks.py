@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from relay.apis.rest_hooks.flat import iso
 from relay.apis.rest_hooks.input import App, app_of, read_hook
 from relay.apis.rest_hooks.wire import NAME
 from relay.core import signing
 from relay.core.errors import InputError, NotFound
 from relay.core.model import Subscription, SubscriptionState
-from relay.store import subscriptions
+from relay.core.moments import iso_s
+from relay.store import listing, subscriptions
+from relay.web.answers import streamed
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response
+from relay.web.ignored import note
 from relay.web.wiring import (
     CATALOGUE,
     CLOCK,
@@ -41,6 +45,7 @@ async def subscribe(request: web.Request) -> web.Response:
         check_target=request.app[GUARD].check_target,
         is_event_type=request.app[CATALOGUE].__contains__,
     )
+    note(request, hook.unused)
     now_ms = request.app[CLOCK]()
     secret = signing.new_secret()
     key = api_key_of(request)
@@ -63,12 +68,12 @@ async def subscribe(request: web.Request) -> web.Response:
     return json_response(answer, headers={"Location": _location(request, subscription.id)})
 
 
-async def list_hooks(request: web.Request) -> web.Response:
+async def list_hooks(request: web.Request) -> web.StreamResponse:
     """list_hooks: the hooks that get events, oldest first. One that was switched off is left out.
 
     n8n looks for its own hook here when it starts, and subscribes again when it is missing.
     """
-    return json_response([_view(hook) for hook in await live_hooks(request)])
+    return await streamed(_hook_list(request))
 
 
 async def unsubscribe(request: web.Request) -> web.Response:
@@ -87,15 +92,27 @@ async def unsubscribe(request: web.Request) -> web.Response:
 
 async def list_apps(request: web.Request) -> web.Response:
     """list_apps: the apps that live hooks are for, each once, with an id and a label for drop-downs."""
-    apps = {app for hook in await live_hooks(request) if (app := _app(hook)) is not None}
+    apps = set()
+    async for page in _live_hooks(request):
+        apps |= {app for hook in page if (app := _app(hook)) is not None}
     in_order = sorted(apps, key=lambda app: (app.store, app.app_id, app.country))
     return json_response([_app_view(app) for app in in_order])
 
 
-async def live_hooks(request: web.Request) -> list[Subscription]:
-    """The workspace's hooks that get events, oldest first."""
-    found = await request.app[DATABASE].read(subscriptions.of_api(api_key_of(request).workspace_id, NAME))
-    return [hook for hook in found if hook.state is SubscriptionState.ACTIVE]
+async def _hook_list(request: web.Request) -> AsyncGenerator[str, None]:
+    before = "["
+    async for page in _live_hooks(request):
+        if page:
+            yield before + orjson.dumps([_view(hook) for hook in page]).decode()[1:-1]
+            before = ","
+    yield "[]" if before == "[" else "]"
+
+
+async def _live_hooks(request: web.Request) -> AsyncGenerator[list[Subscription], None]:
+    """The workspace's hooks that get events, oldest first, a page at a time."""
+    workspace_id = api_key_of(request).workspace_id
+    async for page in listing.of_api(request.app[DATABASE], workspace_id, NAME):
+        yield [hook for hook in page if hook.state is SubscriptionState.ACTIVE]
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
@@ -113,7 +130,7 @@ def _location(request: web.Request, hook_id: str) -> str:
 
 
 def _app(hook: Subscription) -> App | None:
-    return app_of(hook.event_filter[0], hook.conditions)
+    return app_of(hook.conditions)
 
 
 def _about(app: App | None) -> dict[str, str]:
@@ -128,7 +145,7 @@ def _view(hook: Subscription) -> dict[str, Any]:
         "external_ref": hook.external_ref,
         "event_type": hook.event_filter[0],
         **_about(_app(hook)),
-        "created_at": iso(hook.created_at_ms // 1000),
+        "created_at": iso_s(hook.created_at_ms // 1000),
     }
 
 

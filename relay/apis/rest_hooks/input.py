@@ -23,6 +23,10 @@ MOST_RECENT = 10
 DEFAULT_RECENT = 3
 """How many recent events are shown: an editor looks at three."""
 
+_APP = ("store", "app_id", "country")
+_STARS = ("min_stars", "max_stars")
+_RULE = ("threshold", "delta")
+
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+")
 _DECIMAL = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -40,7 +44,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A checked subscribe request. `app` is set for the event types of the app stores alone."""
+    """A checked subscribe request. `app` is the one it names, which the event types of the app stores have to."""
 
     target_url: str
     event_type: str
@@ -48,6 +52,8 @@ class Hook:
     external_ref: str | None
     app: App | None
     conditions: Mapping[str, Any]
+    unused: tuple[str, ...]
+    """The fields that were given and have no effect with this event type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Recent:
     event_type: str
     conditions: Mapping[str, Any]
     limit: int
+    unused: tuple[str, ...]
 
 
 def read_hook(
@@ -65,13 +72,16 @@ def read_hook(
     """Raises InputError with the first thing that is wrong.
 
     An empty string is the same as null or a missing field, and a number may come as a string ("3"): form builders
-    send both. A field that the event type has no use for is ignored, as is one that is not known at all.
+    send both. A field that the event type has no use for is ignored, as is one that is not known at all; only the app
+    is kept with the hook of any event type, and shown with it, because clients of the contract send one with each.
     """
     given = _given(body)
     target_url = _target(given.get("target_url"), check_target)
     event_type, conditions = _filter(given, is_event_type)
-    app = app_of(event_type, conditions)
-    return Hook(target_url, event_type, _source(given), _external_ref(given), app, conditions)
+    if event_type not in STORE_TYPES and (about := _shown_app(given)):
+        conditions = {"shown": about}
+    app, unused = app_of(conditions), _unused(given, event_type, conditions)
+    return Hook(target_url, event_type, _source(given), _external_ref(given), app, conditions, unused)
 
 
 def read_recent(query: Mapping[str, str], is_event_type: Callable[[str], bool]) -> Recent:
@@ -82,14 +92,32 @@ def read_recent(query: Mapping[str, str], is_event_type: Callable[[str], bool]) 
     """
     given = {"event_type": REVIEW_CREATED, **_given(query)}
     event_type, conditions = _filter(given, is_event_type, is_half_filled=True)
-    return Recent(event_type, conditions, _whole(given, "limit", DEFAULT_RECENT, 1, MOST_RECENT))
+    limit = _whole(given, "limit", DEFAULT_RECENT, 1, MOST_RECENT)
+    return Recent(event_type, conditions, limit, _unused(given, event_type, conditions))
 
 
-def app_of(event_type: str, conditions: Mapping[str, Any]) -> App | None:
-    """The app that a stored hook is for."""
-    if event_type not in STORE_TYPES:
-        return None
-    return App(**conditions["equals"], **conditions["equals_if_present"])
+def app_of(conditions: Mapping[str, Any]) -> App | None:
+    """The app that a stored hook names."""
+    named = conditions.get("shown") or {**conditions.get("equals", {}), **conditions.get("equals_if_present", {})}
+    return App(**named) if named else None
+
+
+def _shown_app(given: Mapping[str, object]) -> dict[str, str]:
+    """The app that a hook names without a need to: nothing when it is none."""
+    try:
+        store = _store(given.get("store"))
+        return {"store": store, "app_id": _app_id(given), "country": _country(given.get("country"))}
+    except InputError:
+        return {}
+
+
+def _unused(given: Mapping[str, object], event_type: str, conditions: Mapping[str, Any]) -> tuple[str, ...]:
+    used: tuple[str, ...] = ()
+    if event_type in STORE_TYPES:
+        used = (*_APP, *(_STARS if event_type == REVIEW_CREATED else _RULE))
+    elif conditions:
+        used = _APP
+    return tuple(name for name in (*_APP, *_STARS, *_RULE) if name in given and name not in used)
 
 
 def _given(fields: Mapping[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from relay.apis.rest_hooks.wire import NAME, body
 from relay.catalogue import EventType
 from relay.core.errors import InputError
 from relay.core.model import Subscription
+from relay.web.query import given
 from relay.web.wiring import CATALOGUE
 
 NOBODY = Subscription(
@@ -30,7 +31,7 @@ async def sample(request: web.Request) -> web.Response:
 
     The function that writes live bodies writes this one, so both have the same keys and types.
     """
-    event_type = request.app[CATALOGUE].get(request.query.get("event_type") or REVIEW_CREATED)
+    event_type = request.app[CATALOGUE].get(given(request).get("event_type", REVIEW_CREATED))
     if event_type is None:
         raise InputError(ANY_EVENT_TYPE_TEXT)
     return web.Response(text=f"[{sample_body(event_type)}]", content_type="application/json")

@@ -28,7 +28,9 @@ class SubscribeBody(BaseModel):
         examples=["review.created"],
     )
     store: str | None = Field(
-        None, description="`apple` or `google`. Required for the two store event types only.", examples=["apple"]
+        None,
+        description="`apple` or `google`. Required for the two store event types; others keep it and show it.",
+        examples=["apple"],
     )
     app_id: str | None = Field(
         None, description="Apple's number or Google's package name. Required like `store`.", examples=["284882215"]
@@ -49,7 +51,7 @@ class SubscribeBody(BaseModel):
 
 
 class SubscribeResponse(BaseModel):
-    """A new hook. The store members are there for the two store event types."""
+    """A new hook. The store members are there when it names an app, as those of the two store event types do."""
 
     id: HookId = Field(description="What unsubscribe wants.")
     secret: str = Field(

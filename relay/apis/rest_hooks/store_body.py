@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+import math
+from collections.abc import Mapping
+from typing import Any
 
-from relay.apis.rest_hooks.flat import envelope, iso, joined, quoted
+from relay.apis.rest_hooks.flat import envelope, joined, quoted
 from relay.apis.rest_hooks.members import as_number, as_text, members
 from relay.core import matching
+from relay.core.errors import InputError
 from relay.core.model import Event, Subscription
+from relay.core.moments import is_impossible, iso_s, moment_ms
 
 REVIEW_CREATED = "review.created"
 RATING_DROPPED = "rating.dropped"
@@ -54,7 +58,7 @@ def store_body(event: Event, hook: Subscription) -> str:
     first |= {
         "occurrence_id": quoted(occurrence),
         "subscriber_id": quoted(hook.id),
-        "observed_at": quoted(iso(observed_s)),
+        "observed_at": quoted(iso_s(observed_s)),
         "observed_at_unix": str(observed_s),
         "schema_version": "1",
     }
@@ -66,6 +70,18 @@ def store_body(event: Event, hook: Subscription) -> str:
         first["transition_id"] = quoted(occurrence)
         first |= _fall(first, payload, hook)
     return joined(first, payload)
+
+
+def check_store_payload(payload: Mapping[str, Any]) -> None:
+    """Raises InputError for a time that no body can show: a date in the year 10000, or one the calendar has not got.
+
+    What does not look like a date and time is no time of the event; then that of its publication is sent.
+    """
+    for key in ("occurred_at", "observed_at"):
+        value = payload.get(key)
+        if isinstance(value, str) and is_impossible(value):
+            text = "must be a date and time in the years 1 to 9999 of UTC, such as 2026-10-07T09:12:05Z"
+            raise InputError(f"payload.{key} {text}", fields={f"payload.{key}": [text]})
 
 
 def _occurrence(event: Event, payload: dict[str, str]) -> str:
@@ -87,7 +103,8 @@ def _fall(body: dict[str, str], payload: dict[str, str], hook: Subscription) -> 
     ratings = {key: as_number(body[key]) for key in ("previous_rating", "current_rating")}
     before, after = (matching.number(rating) for rating in ratings.values())
     if before is not None and after is not None:
-        said["delta"] = str(float(after - before))
+        delta = float(after - before)
+        said["delta"] = str(delta) if math.isfinite(delta) else "null"
     # A sample is for no hook's rule: it shows the one its file tells of.
     if rule := hook.conditions.get("falls"):
         said["trigger"] = _TRIGGERS[matching.fall(rule, ratings)]
@@ -101,10 +118,5 @@ def _digest(*parts: str) -> str:
 
 def _unix_s(value: str | None, event: Event) -> int:
     """A date and time with its offset as Unix seconds; when the event was published for anything else."""
-    try:
-        at = datetime.fromisoformat(as_text(value) or "")
-        if at.tzinfo is not None:
-            return int(at.timestamp())
-    except (ValueError, OverflowError):
-        pass
-    return event.created_at_ms // 1000
+    at_ms = moment_ms(as_text(value) or "", needs_offset=True)
+    return (event.created_at_ms if at_ms is None else at_ms) // 1000

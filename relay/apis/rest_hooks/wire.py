@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relay.apis.rest_hooks.flat import envelope, event_id_of, joined
 from relay.apis.rest_hooks.members import members
-from relay.apis.rest_hooks.store_body import STORE_TYPES, store_body
+from relay.apis.rest_hooks.store_body import STORE_TYPES, check_store_payload, store_body
 from relay.core import signing
 from relay.core.model import Claimed, Event, Subscription, SubscriptionState
 from relay.core.retry import RetryPolicy
@@ -48,4 +48,5 @@ WIRE = Wire(
     ),
     personal_types=frozenset(STORE_TYPES),
     when_off="turn the flow off and on in its platform, which subscribes it anew",
+    checks=dict.fromkeys(STORE_TYPES, check_store_payload),
 )

@@ -7,7 +7,7 @@ from aiohttp import web
 from relay.apis.webhook_relay.limit import Limiter
 from relay.core.errors import RateLimited
 from relay.web.auth import api_key_of
-from relay.web.middleware import answer_headers
+from relay.web.headers import answer_headers
 
 PINGS_A_MINUTE = 10
 

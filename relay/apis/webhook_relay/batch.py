@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,10 +21,14 @@ from relay.core.errors import InputError
 from relay.web.api import Problem
 from relay.web.auth import api_key_of
 from relay.web.body import member_text, parse_object, read_body
+from relay.web.ignored import look_at_body
 from relay.web.wiring import CLOCK, DATABASE, ENGINE
 
 LIMIT = 1_000
 MAX_BYTES = 4 * 1024 * 1024
+
+Check = Callable[[str, Mapping[str, Any]], None]
+"""(event type, payload) → raises InputError for what could not be delivered."""
 
 _VALUE = json.JSONDecoder()
 _BLANKS = " \t\r\n"
@@ -37,7 +42,7 @@ async def create_event_batch(request: web.Request) -> web.Response:
     app = request.app
     data = await read_body(request, MAX_BYTES)
     # Taking apart megabytes of JSON would hold up every other request.
-    read = await asyncio.to_thread(_read, data)
+    read = await asyncio.to_thread(_read, data, partial(look_at_body, request), app[ENGINE].check)
     now_ms, workspace_id = app[CLOCK](), api_key_of(request).workspace_id
     batch = [
         one if isinstance(one, InputError) else incoming(*_of(one, workspace_id, request.remote, now_ms))
@@ -58,13 +63,17 @@ def _of(
     return draft, workspace_id, idempotency_key, source_ip, now_ms
 
 
-def _read(data: bytes) -> list[tuple[Draft, str | None] | InputError]:
+def _read(
+    data: bytes, look: Callable[[Mapping[str, Any]], None], check: Check
+) -> list[tuple[Draft, str | None] | InputError]:
     """Each event of the body, or what is wrong with it. Raises InputError when the body is no batch."""
     body = parse_object(data)
+    look(body)
     events = body.get("events")
     if type(events) is not list or not 1 <= len(events) <= LIMIT:
         raise refuse("events", f"must be an array of 1 to {LIMIT} events")
-    return [_read_one(members, text) for members, text in zip(events, _sources(data.decode(), body), strict=True)]
+    sources = _sources(data.decode(), body)
+    return [_read_one(members, text, check) for members, text in zip(events, sources, strict=True)]
 
 
 def _sources(text: str, body: dict[str, Any]) -> list[str]:
@@ -86,11 +95,13 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _read_one(members: Any, text: str) -> tuple[Draft, str | None] | InputError:
+def _read_one(members: Any, text: str, check: Check) -> tuple[Draft, str | None] | InputError:
     try:
         if type(members) is not dict:
             raise InputError("an event must be a JSON object")
-        return read_event(members, text), read_idempotency_key(members.get("idempotency_key"), "idempotency_key")
+        draft = read_event(members, text)
+        check(draft.type, draft.members)
+        return draft, read_idempotency_key(members.get("idempotency_key"))
     except InputError as error:
         return error
 

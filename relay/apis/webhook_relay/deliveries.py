@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from relay.apis.webhook_relay.input import is_id, query_moment, refuse
-from relay.apis.webhook_relay.paging import Page, Position
+from relay.apis.webhook_relay.input import could_be, is_id, query_moment, query_narrowing, refuse
+from relay.apis.webhook_relay.paging import Page
 from relay.apis.webhook_relay.views import delivery_view, whole_delivery_view
 from relay.core.errors import Conflict, NotFound
 from relay.core.model import Attempt, Delivery, DeliveryState
-from relay.store import deliveries, listing
+from relay.store import deliveries, listing, narrowing
 from relay.web.auth import api_key_of
 from relay.web.body import json_response
+from relay.web.query import given
 from relay.web.wiring import CLOCK, DATABASE, ENGINE
 
 STATUSES = (*(state.value for state in DeliveryState), "failed")
@@ -20,27 +21,23 @@ STATUSES = (*(state.value for state in DeliveryState), "failed")
 
 async def list_deliveries(request: web.Request) -> web.Response:
     """listDeliveries: every delivery of the workspace, to subscriptions of any API, deleted ones included."""
-    query = request.query
+    query, narrow = given(request), query_narrowing(request)
     event_id, subscription_id, status = query.get("event_id"), query.get("subscription_id"), query.get("status")
     if status is not None and status not in STATUSES:
         raise refuse("status", "must be pending, success, failed or dead")
-    filters = {"event_id": event_id, "subscription_id": subscription_id, "status": status}
+    filters = {"event_id": event_id, "subscription_id": subscription_id, "status": status, **narrow._asdict()}
     page = Page(request, "listDeliveries", filters)
-    found: list[Delivery] = []
-    if status != "failed" and _could_be(event_id) and _could_be(subscription_id):
+    found: listing.Page[Delivery] = listing.Page([], None)
+    if status != "failed" and could_be(event_id) and could_be(subscription_id):
+        workspace_id, state = api_key_of(request).workspace_id, DeliveryState(status) if status else None
+        chosen = (workspace_id, event_id, subscription_id, state)
         found = await request.app[DATABASE].read(
-            listing.delivery_page(
-                api_key_of(request).workspace_id,
-                event_id,
-                subscription_id,
-                DeliveryState(status) if status else None,
-                page.before.at_ms,
-                page.before.id,
-                page.limit + 1,
-            )
+            listing.delivery_page(*chosen, page.before, page.limit)
+            if narrow.is_any
+            else narrowing.delivery_page(*chosen, narrow, page.before, page.limit),
+            list_of=workspace_id,
         )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id, one.created_at_ms))
-    return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
+    return _page(page, found)
 
 
 async def get_delivery(request: web.Request) -> web.Response:
@@ -59,24 +56,24 @@ async def retry_delivery(request: web.Request) -> web.Response:
 
 
 async def list_dead_letters(request: web.Request) -> web.Response:
-    """listDeadLetters: what was given up, in the order in which it was, `since` included."""
-    subscription_id = request.query.get("subscription_id")
-    since_ms = query_moment(request, "since")
-    page = Page(request, "listDeadLetters", {"subscription_id": subscription_id, "since": since_ms})
-    found: list[Delivery] = []
-    if _could_be(subscription_id):
+    """listDeadLetters: what was given up, in the order in which it was, `since` and `until` included."""
+    query, narrow = given(request), query_narrowing(request)
+    event_id, subscription_id = query.get("event_id"), query.get("subscription_id")
+    since_ms, until_ms = query_moment(request, "since"), query_moment(request, "until")
+    filters = {"event_id": event_id, "subscription_id": subscription_id, "since": since_ms, "until": until_ms}
+    page = Page(request, "listDeadLetters", {**filters, **narrow._asdict()})
+    found: listing.Page[Delivery] = listing.Page([], None)
+    if could_be(event_id) and could_be(subscription_id):
+        workspace_id = api_key_of(request).workspace_id
         found = await request.app[DATABASE].read(
-            listing.dead_letter_page(
-                api_key_of(request).workspace_id,
-                subscription_id,
-                0 if since_ms is None else since_ms,
-                page.before.at_ms,
-                page.before.id,
-                page.limit + 1,
-            )
+            listing.dead_letter_page(workspace_id, subscription_id, since_ms or 0, page.before, page.limit)
+            if narrow.is_any and event_id is None and until_ms is None
+            else narrowing.dead_letter_page(
+                workspace_id, event_id, subscription_id, (since_ms, until_ms), narrow, page.before, page.limit
+            ),
+            list_of=workspace_id,
         )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id, one.completed_at_ms or 0))
-    return json_response({"data": [delivery_view(one) for one in shown], "next_cursor": next_cursor})
+    return _page(page, found)
 
 
 async def replay_dead_letter(request: web.Request) -> web.Response:
@@ -102,11 +99,12 @@ async def _put_back(request: web.Request, *, only_dead: bool) -> web.Response:
     return _answer(found)
 
 
+def _page(page: Page, found: listing.Page[Delivery]) -> web.Response:
+    data = [delivery_view(one) for one in found.items]
+    return json_response({"data": data, "next_cursor": page.cursor(found.next)})
+
+
 def _answer(found: tuple[Delivery, list[Attempt]] | None) -> web.Response:
     if found is None:
         raise NotFound("No delivery with that id exists in this workspace.")
     return json_response(whole_delivery_view(*found))
-
-
-def _could_be(given: str | None) -> bool:
-    return given is None or is_id(given)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
+from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
 
 from relay.apis.webhook_relay.admission import admit
-from relay.apis.webhook_relay.moments import iso
+from relay.core.errors import Forbidden, RateLimited, Unauthorized
+from relay.core.moments import iso
 from relay.delivery.live import Listener, Live
 from relay.delivery.settle import Settled
-from relay.web.auth import authenticate, authorize, key_in_headers
-from relay.web.middleware import answer_headers
+from relay.web.auth import authenticate, authorize, key_in_headers, reauthorize
+from relay.web.headers import answer_headers
+from relay.web.query import given
+from relay.web.watchdog import cut_off
 
 SCOPE = "deliveries"
 WRITE_LIMIT_S = 5.0
 """A reader that takes nothing for so long is let go of."""
+RECHECK_S = 0.3
+"""How often a stream asks whether its key may still listen, ..."""
+TRUSTED_MS = 400
+"""... and how old the answer may be: together less than a second."""
 BUFFER_BYTES = 32 * 1024
 """How much may lie unread of a stream, here and in the kernel."""
 _KEEP_ALIVE = b": keep-alive\n\n"
@@ -71,21 +78,31 @@ class Echo:
             if transport is not None:
                 _keep_little(transport)
             try:
-                await self._run(response, listener)
+                await self._run(response, listener, lambda: reauthorize(request, TRUSTED_MS))
             except ConnectionError:
                 pass  # the reader has gone
             except TimeoutError:
                 if transport is not None:
-                    _cut_off(transport)
+                    cut_off(transport)
         return response
 
-    async def _run(self, response: web.StreamResponse, listener: Listener[bytes]) -> None:
+    async def _run(
+        self, response: web.StreamResponse, listener: Listener[bytes], may_listen: Callable[[], Awaitable[None]]
+    ) -> None:
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + self._lasts_s
         await self._write(response, message("ready", {"lasts_s": self._lasts_s}))
+        silent_since_s = loop.time()
         while not listener.ended and (left_s := ends_s - loop.time()) > 0:
-            messages = await listener.next(min(left_s, self._keep_alive_s))
-            await self._write(response, b"".join(messages) or _KEEP_ALIVE)
+            messages = await listener.next(min(left_s, self._keep_alive_s, RECHECK_S))
+            try:
+                await may_listen()
+            except (Unauthorized, Forbidden, RateLimited):
+                listener.end("revoked")
+                break
+            if messages or loop.time() - silent_since_s >= self._keep_alive_s:
+                await self._write(response, b"".join(messages) or _KEEP_ALIVE)
+                silent_since_s = loop.time()
         await self._write(response, message("closing", {"reason": listener.ended or "reconnect"}))
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
@@ -95,21 +112,11 @@ class Echo:
 
 def _keep_little(transport: asyncio.WriteTransport) -> None:
     transport.set_write_buffer_limits(high=BUFFER_BYTES)
-    # Left alone, the kernel keeps megabytes for a reader that does not read.
-    _set_option(transport, socket.SO_SNDBUF, BUFFER_BYTES)
-
-
-def _cut_off(transport: asyncio.WriteTransport) -> None:
-    # And goes on trying for minutes to deliver it after the end, unless it is told not to linger.
-    _set_option(transport, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-def _set_option(transport: asyncio.WriteTransport, option: int, value: int | bytes) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None:
+        # Left alone, the kernel keeps megabytes for a reader that does not read.
         with contextlib.suppress(OSError):  # the reader may have gone this moment
-            connection.setsockopt(socket.SOL_SOCKET, option, value)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
 
 ECHO: web.AppKey[Echo] = web.AppKey("webhook_relay_echo")
@@ -117,7 +124,7 @@ ECHO: web.AppKey[Echo] = web.AppKey("webhook_relay_echo")
 
 async def echo_stream(request: web.Request) -> web.StreamResponse:
     """echoStream: the key comes in the query, because a browser's EventSource cannot send headers."""
-    key = await authenticate(request, request.query.get("key") or key_in_headers(request))
+    key = await authenticate(request, given(request).get("key") or key_in_headers(request))
     await admit(request)
     authorize(request, SCOPE)
     return await request.app[ECHO].stream(request, key.workspace_id)

@@ -9,21 +9,24 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
-from relay.apis.webhook_relay.moments import moment_ms
 from relay.core.errors import InputError, TargetError
 from relay.core.matching import check_filter
+from relay.core.moments import moment_ms
+from relay.store.narrowing import Narrowing
 from relay.web.body import member_text
+from relay.web.query import given
 
 MAX_PAYLOAD_BYTES = 262_144
 MAX_NAME = 255
+MAX_IDEMPOTENCY_KEY = 255
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 _TYPE = re.compile(r"[a-z0-9._-]{1,128}")
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 TOO_LONG_TEXT = f"must be at most {MAX_PAYLOAD_BYTES} bytes of JSON"
 _TYPE_TEXT = "must be 1 to 128 lower-case letters, digits, dots, underscores and hyphens"
-_KEY_TEXT = "must be 1 to 255 visible ASCII characters without blanks"
+_KEY_TEXT = f"must be a text of at most {MAX_IDEMPOTENCY_KEY} characters, the character 0 not among them"
 _MOMENT_TEXT = "must be a date and time such as 2026-10-07T09:12:05Z"
 
 
@@ -60,7 +63,7 @@ def read_event(body: dict[str, Any], text: str) -> Draft:
     faults = Faults()
     event_type: Any = body.get("type")
     members: Any = body.get("payload")
-    if event_type is None:
+    if event_type is None or event_type == "":
         faults.add("type", "is required")
     elif type(event_type) is not str or not _TYPE.fullmatch(event_type):
         faults.add("type", _TYPE_TEXT)
@@ -87,16 +90,36 @@ def fits(text: str, members: Any) -> bool:
     )
 
 
-def read_idempotency_key(value: object, field: str = "Idempotency-Key") -> str | None:
-    if value is None:
+def read_idempotency_key(value: object, field: str = "idempotency_key") -> str | None:
+    """Any text; the character 0 is the one that not every database has room for. Empty means not given."""
+    if value is None or value == "":
         return None
-    if not isinstance(value, str) or not _IDEMPOTENCY_KEY.fullmatch(value):
+    if not isinstance(value, str) or len(value) > MAX_IDEMPOTENCY_KEY or "\0" in value:
         raise refuse(field, _KEY_TEXT)
     return value
 
 
+def header_idempotency_key(request: web.Request) -> str | None:
+    """The key in the header, whose bytes are UTF-8 or, where they cannot be, Latin-1."""
+    values = request.headers.getall(IDEMPOTENCY_KEY, ())
+    if not values:
+        return None
+    if len(values) > 1:
+        raise refuse(IDEMPOTENCY_KEY, "must be given once")
+    value = values[0]
+    if not value.isascii():
+        data = value.encode(errors="surrogateescape")
+        try:
+            value = data.decode()
+        except UnicodeDecodeError:
+            value = data.decode("latin-1")
+    return read_idempotency_key(value.strip(), IDEMPOTENCY_KEY)
+
+
 def read_event_type(body: Mapping[str, Any], default: str) -> str:
     event_type = body.get("event_type", default)
+    if event_type == "":
+        return default
     if not isinstance(event_type, str) or not _TYPE.fullmatch(event_type):
         raise refuse("event_type", _TYPE_TEXT)
     return event_type
@@ -114,7 +137,8 @@ class SubscriptionInput(NamedTuple):
 def read_subscription(
     body: Mapping[str, Any], check_target: Callable[[object], str], *, needs_url: bool
 ) -> SubscriptionInput:
-    """A subscription to create or to change."""
+    """A subscription to create or to change. An empty text is a form's field that was left empty: not given."""
+    body = {name: value for name, value in body.items() if value != ""}
     faults = Faults()
     target_url: str | None = None
     if "url" in body:
@@ -139,6 +163,8 @@ def read_subscription(
 
 def read_flag(body: Mapping[str, Any], name: str) -> bool:
     value = body.get(name, False)
+    if value == "":
+        return False
     if not isinstance(value, bool):
         raise refuse(name, "must be true or false")
     return value
@@ -153,13 +179,25 @@ def read_moment(value: object, field: str) -> int:
 
 
 def query_moment(request: web.Request, name: str) -> int | None:
-    text = request.query.get(name)
+    text = given(request).get(name)
     return None if text is None else read_moment(text, name)
+
+
+def query_narrowing(request: web.Request) -> Narrowing:
+    """The filters that every list of events and deliveries takes: `type`, `created_after` and `created_before`."""
+    return Narrowing(
+        given(request).get("type"), query_moment(request, "created_after"), query_moment(request, "created_before")
+    )
 
 
 def is_id(text: str) -> bool:
     """Whether a text could be the id of anything; what could not is not looked for."""
     return _ID.fullmatch(text) is not None
+
+
+def could_be(given: str | None) -> bool:
+    """The same of a filter, which need not be given."""
+    return given is None or is_id(given)
 
 
 def is_event_type(text: str) -> bool:

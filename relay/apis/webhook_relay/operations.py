@@ -196,7 +196,7 @@ OPERATIONS = (
         "Resume a subscription",
         subscriptions.resume_subscription,
         schemas.Subscription,
-        errors=(409,),
+        errors=(409, 413),
         request=schemas.Resume,
         body_is_optional=True,
         meanings={409: "`replay_missed` while ten recoveries of this subscription are under way."},
@@ -212,7 +212,13 @@ OPERATIONS = (
         "Make a new signing secret",
         subscriptions.rotate_subscription_secret,
         schemas.SubscriptionWithSecret,
-        description="For 48 hours every request carries two signatures, the new one last.",
+        errors=(413,),
+        request=schemas.Rotate,
+        body_is_optional=True,
+        description=(
+            "For 48 hours the earlier secrets sign beside the new one, whose signature is the last; at most five sign "
+            'one request. The body may be left out; `{"now": true}` ends the earlier ones at once.'
+        ),
     ),
     _operation(
         *_SUBSCRIPTIONS,

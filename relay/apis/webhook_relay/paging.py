@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from aiohttp import web
 from itsdangerous import BadData
 
 from relay.apis.webhook_relay.input import refuse
-from relay.store.listing import FIRST_PAGE, FIRST_PAGE_AT_MS
+from relay.store.listing import Position
 from relay.web.auth import api_key_of
-from relay.web.body import whole_number
+from relay.web.query import given, whole_number
 from relay.web.wiring import SECRETS
 
-T = TypeVar("T")
-
 _CURSOR = re.compile(r"[A-Za-z0-9_.-]{1,400}")
-
-
-class Position(NamedTuple):
-    """What a page comes before."""
-
-    id: str = FIRST_PAGE
-    at_ms: int = FIRST_PAGE_AT_MS
 
 
 class Page:
@@ -36,7 +27,7 @@ class Page:
         # The signature covers whose list it is and how it is filtered, so that the token itself need only say where.
         binding = orjson.dumps([api_key_of(request).workspace_id, operation_id, dict(filters)]).decode()
         self._signer = request.app[SECRETS].signer(f"cursor {binding}")
-        self.before = self._read(request.query.get("cursor"))
+        self.before = self._read(given(request).get("cursor"))
 
     def _read(self, cursor: str | None) -> Position:
         if cursor is None:
@@ -49,10 +40,9 @@ class Page:
             raise refuse("cursor", "must be the next_cursor of the page before, with the same filters") from None
         return Position(last_id, at_ms)
 
-    def cut(self, found: Sequence[T], position: Callable[[T], Position]) -> tuple[Sequence[T], str | None]:
-        """The page, and the cursor of the next one or None. `found` has one more than the limit when there is more."""
-        if len(found) <= self.limit:
-            return found, None
-        page = found[: self.limit]
-        token = self._signer.dumps(list(position(page[-1])))
-        return page, token.decode() if isinstance(token, bytes) else token
+    def cursor(self, position: Position | None) -> str | None:
+        """The cursor of the page that comes after this one, None when there is none."""
+        if position is None:
+            return None
+        token = self._signer.dumps(list(position))
+        return token.decode() if isinstance(token, bytes) else token

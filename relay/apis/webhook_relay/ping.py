@@ -73,7 +73,7 @@ async def test_webhook(request: web.Request) -> web.Response:
 
 
 def _secret(body: dict[str, Any]) -> str:
-    if "secret" not in body:
+    if body.get("secret", "") == "":
         return signing.new_secret().replace("whsec_", "whsec_test_")
     secret = body["secret"]
     if not isinstance(secret, str) or not _SECRET.fullmatch(secret):
@@ -82,7 +82,7 @@ def _secret(body: dict[str, Any]) -> str:
 
 
 def _payload(body: dict[str, Any], text: str) -> str:
-    if "payload" not in body:
+    if body.get("payload", "") == "":
         return DEFAULT_PAYLOAD
     if type(body["payload"]) is not dict:
         raise refuse("payload", "must be a JSON object")

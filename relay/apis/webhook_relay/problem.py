@@ -19,9 +19,15 @@ _TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     413: "Payload too large",
+    414: "URI too long",
+    415: "Unsupported media type",
+    417: "Expectation failed",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Internal server error",
+    501: "Not implemented",
     503: "Service unavailable",
+    505: "HTTP version not supported",
 }
 
 

@@ -25,6 +25,8 @@ from relay.web.wiring import CLOCK, DATABASE, ENGINE
 
 LOOKED_AT = 500
 """How many events one page looks at."""
+COUNTED = 10_000
+"""How many events are looked at to say how much there is to recover."""
 PUT_BACK = 200
 """How many deliveries one page puts back at most."""
 PAGES_AT_ONCE = 40
@@ -58,14 +60,24 @@ class Found(NamedTuple):
 
     dead: int
     missed: int
+    until_ms: int
+    """As far as was counted: a long span is not counted to its end while somebody waits."""
 
 
 @work
 def count(span: Span, event_filter: tuple[str, ...]) -> Steps[Found]:
-    dead = yield statement("recovery_dead", **span._asdict())
-    by_type = yield statement("recovery_missed", **span._asdict())
-    missed = sum(row["count"] for row in by_type if matches_type(event_filter, row["type"]))
-    return Found(dead[0]["count"], missed)
+    """Look at the first events of a span."""
+    dead = missed = 0
+    for _ in range(COUNTED // LOOKED_AT):
+        rows = yield statement("recovery_page", n=LOOKED_AT, **span._asdict())
+        for row in rows:
+            if span.since_at <= row["created_at"] <= span.until_at:
+                dead += row["state"] == "dead"
+                missed += row["state"] is None and matches_type(event_filter, row["type"])
+        if len(rows) < LOOKED_AT:
+            return Found(dead, missed, span.until_at)
+        span = span._replace(after_id=rows[-1]["id"])
+    return Found(dead, missed, min(span.until_at, max(span.since_at, rows[-1]["created_at"])))
 
 
 @work

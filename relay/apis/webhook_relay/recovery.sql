@@ -1,26 +1,13 @@
--- name: recovery_dead
--- Of what was published in a span of time, how much is dead.
-SELECT COUNT(*) AS count
-FROM deliveries d JOIN events e ON e.workspace_id = d.workspace_id AND e.id = d.event_id
-WHERE d.subscription_id = :subscription_id AND d.state = 'dead' AND d.event_id >= :after_id
-  AND e.created_at >= :since_at AND e.created_at <= :until_at;
-
--- name: recovery_missed
--- And how much never became a delivery, by event type, because a filter is matched outside.
-SELECT e.type, COUNT(*) AS count FROM events e
-WHERE e.workspace_id = :workspace_id AND e.id >= :after_id
-  AND e.created_at >= :since_at AND e.created_at <= :until_at
-  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.subscription_id = :subscription_id)
-GROUP BY e.type;
-
 -- name: recovery_add
 INSERT INTO recoveries (id, workspace_id, subscription_id, since_at, until_at, after_id, created_at)
 VALUES (:id, :workspace_id, :subscription_id, :since_at, :until_at, :after_id, :now);
 
 -- name: recovery_of_subscription
+-- scans: the open recoveries of one subscription, at most ten
 SELECT COUNT(*) AS count FROM recoveries WHERE subscription_id = :subscription_id;
 
 -- name: recovery_open
+-- scans: a recovery has a row only until it is done, and a subscription at most ten
 SELECT * FROM recoveries ORDER BY created_at, id;
 
 -- name: recovery_is_busy

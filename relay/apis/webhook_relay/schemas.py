@@ -116,16 +116,23 @@ class PageQuery(BaseModel):
     limit: int = Field(25, ge=1, le=100, description="How many at most.")
 
 
-class EventQuery(PageQuery):
-    type: str | None = Field(None, description="This very event type.")
-    created_after: AwareDatetime | None = Field(None, description="Only what was published later.")
+class NarrowingQuery(PageQuery):
+    """Which part of a list: by type and by time."""
+
+    type: str | None = Field(None, description="Only this very event type.")
+    created_after: AwareDatetime | None = Field(None, description="Only what was made later.")
+    created_before: AwareDatetime | None = Field(None, description="Only what was made earlier.")
+
+
+class EventQuery(NarrowingQuery):
+    subscription_id: str | None = Field(None, description="Only those of which it has deliveries.")
 
 
 class SubscriptionQuery(PageQuery):
     state: Literal["active", "paused", "disabled"] | None = Field(None, description="Only those that stand so.")
 
 
-class DeliveryQuery(PageQuery):
+class DeliveryQuery(NarrowingQuery):
     event_id: str | None = Field(None, description="Only those of this event.")
     subscription_id: str | None = Field(None, description="Only those to this subscription.")
     status: Literal["pending", "success", "failed", "dead"] | None = Field(
@@ -133,9 +140,11 @@ class DeliveryQuery(PageQuery):
     )
 
 
-class DeadLetterQuery(PageQuery):
+class DeadLetterQuery(NarrowingQuery):
+    event_id: str | None = Field(None, description="Only those of this event.")
     subscription_id: str | None = Field(None, description="Only those to this subscription.")
     since: AwareDatetime | None = Field(None, description="When it was given up, this time included.")
+    until: AwareDatetime | None = Field(None, description="The same, at the latest.")
 
 
 class EchoQuery(BaseModel):
@@ -210,6 +219,16 @@ class SubscriptionPage(BaseModel):
     next_cursor: Cursor
 
 
+class Rotate(BaseModel):
+    """What is to happen with the secrets there were."""
+
+    now: bool = Field(
+        False,
+        description="End every earlier secret at once, because one has leaked; by default they sign for 48 hours.",
+        examples=[False],
+    )
+
+
 class Recover(BaseModel):
     """The span of time to look at."""
 
@@ -228,6 +247,10 @@ class Recovery(BaseModel):
     until: AwareDatetime = Field(examples=["2026-10-07T12:00:00.000Z"])
     dead: int = Field(description="Deliveries that were given up.", examples=[3])
     missed: int = Field(description="Events that match and never became a delivery.", examples=[0])
+    counted_until: AwareDatetime = Field(
+        description="Earlier than `until` when that is more than 10,000 events away.",
+        examples=["2026-10-07T12:00:00.000Z"],
+    )
     dry_run: bool = Field(examples=[False])
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from relay.apis.webhook_relay import recovery
 from relay.apis.webhook_relay.input import is_id, read_flag, read_subscription, refuse
-from relay.apis.webhook_relay.paging import Page, Position
+from relay.apis.webhook_relay.paging import Page
 from relay.apis.webhook_relay.views import subscription_view
 from relay.apis.webhook_relay.wire import NAME
 from relay.core import ids
@@ -20,11 +20,10 @@ from relay.core.signing import new_secret
 from relay.store import listing, subscriptions
 from relay.store.database import Steps, Work, work
 from relay.web.auth import api_key_of
-from relay.web.body import json_object, json_response, parse_object, read_body
+from relay.web.body import json_object, json_response, optional_json_object
+from relay.web.query import given
 from relay.web.wiring import CLOCK, DATABASE, ENGINE, GUARD, REPORT, SECRETS
 
-GRACE_MS = 48 * 3600 * 1000
-"""For how long a rotated secret signs beside the new one."""
 MISSING_TEXT = "No subscription with that id exists in this workspace."
 
 Change = Callable[[Subscription], Work[Subscription]]
@@ -52,21 +51,17 @@ async def create_subscription(request: web.Request) -> web.Response:
 
 async def list_subscriptions(request: web.Request) -> web.Response:
     """listSubscriptions: those made by this API, newest first."""
-    state = request.query.get("state")
+    state = given(request).get("state")
     if state is not None and state not in list(SubscriptionState):
         raise refuse("state", "must be active, paused or disabled")
     page = Page(request, "listSubscriptions", {"state": state})
+    workspace_id, wanted = api_key_of(request).workspace_id, SubscriptionState(state) if state else None
     found = await request.app[DATABASE].read(
-        listing.subscription_page(
-            api_key_of(request).workspace_id,
-            NAME,
-            SubscriptionState(state) if state else None,
-            page.before.id,
-            page.limit + 1,
-        )
+        listing.subscription_page(workspace_id, NAME, wanted, page.before, page.limit),
+        list_of=workspace_id,
     )
-    shown, next_cursor = page.cut(found, lambda one: Position(one.id))
-    return json_response({"data": [subscription_view(one) for one in shown], "next_cursor": next_cursor})
+    data = [subscription_view(one) for one in found.items]
+    return json_response({"data": data, "next_cursor": page.cursor(found.next)})
 
 
 async def get_subscription(request: web.Request) -> web.Response:
@@ -116,8 +111,7 @@ async def pause_subscription(request: web.Request) -> web.Response:
 async def resume_subscription(request: web.Request) -> web.Response:
     """resumeSubscription: active again, no failures counted; with `replay_missed`, what was published meanwhile is
     delivered too."""
-    data = await read_body(request)
-    replay_missed = read_flag(parse_object(data), "replay_missed") if data.strip() else False
+    replay_missed = read_flag(await optional_json_object(request), "replay_missed")
     resume = partial(_resume, now_ms=request.app[CLOCK](), replay_missed=replay_missed)
     return json_response(subscription_view(await _change(request, resume)))
 
@@ -131,12 +125,14 @@ def _resume(one: Subscription, *, now_ms: int, replay_missed: bool) -> Steps[Sub
 
 
 async def rotate_subscription_secret(request: web.Request) -> web.Response:
-    """rotateSubscriptionSecret: for 48 hours every request carries two signatures, that of the new secret last."""
+    """rotateSubscriptionSecret: for 48 hours the old secret signs beside the new one, whose signature is the last.
+
+    With `now` every earlier secret ends at once.
+    """
+    at_once = read_flag(await optional_json_object(request), "now")
     secret, now_ms = new_secret(), request.app[CLOCK]()
     sealed = request.app[SECRETS].seal(secret)
-    rotated = await _change(
-        request, lambda one: subscriptions.rotate(one.workspace_id, one.id, sealed, now_ms + GRACE_MS, now_ms)
-    )
+    rotated = await _change(request, lambda one: subscriptions.rotate(one, sealed, now_ms, at_once=at_once))
     return json_response({**subscription_view(rotated), "signing_secret": secret})
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from relay.apis.webhook_relay.moments import iso, iso_or_none
 from relay.core.model import Attempt, Delivery, ErrorCode, Event, Subscription
+from relay.core.moments import iso, iso_or_none
 
 _ERROR_CODES = {
     ErrorCode.TARGET_REFUSED: "ssrf:private_ip_blocked",

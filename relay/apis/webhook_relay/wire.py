@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 
-from relay.apis.webhook_relay.moments import iso
 from relay.core import signing
 from relay.core.model import Claimed, Event, Subscription, SubscriptionState
+from relay.core.moments import iso
 from relay.core.retry import RetryPolicy
 from relay.core.wire import Headers, Signing, Wire
 

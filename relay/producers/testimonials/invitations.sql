@@ -16,4 +16,5 @@ WHERE id = :id AND workspace_id = :workspace_id
 RETURNING *;
 
 -- name: script_of_collector
+-- scans: the questions of one collector, and sorts them
 SELECT prompt FROM scripts WHERE collector_id = :collector_id ORDER BY position, script_key;

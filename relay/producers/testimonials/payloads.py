@@ -5,12 +5,12 @@ The event's id and ISO time are not in here: every API adds them in its own way.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from relay.core.model import Workspace
+from relay.core.moments import iso_s
 from relay.producers.testimonials import customer
 from relay.producers.testimonials.links import Links
 from relay.producers.testimonials.model import Collector, Invitation, Submission
@@ -23,7 +23,7 @@ def seconds(at_ms: int | None) -> int | None:
 
 def iso(at_ms: int | None) -> str | None:
     """ISO 8601 in UTC with whole seconds, the twin that no-code platforms understand."""
-    return None if at_ms is None else f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if at_ms is None else iso_s(at_ms // 1000)
 
 
 def common(workspace: Workspace, collector: Collector, submission: Submission, links: Links) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from relay.core.ids import ulid_floor
 from relay.producers.testimonials.model import Clip, ClipStatus, Submission, SubmissionStatus
 from relay.store.database import Row, Steps, statement, work
+
+ABOVE_ALL = "Z" * 27
+"""A position above every one."""
 
 
 def from_row(row: Row) -> Submission:
@@ -55,10 +59,26 @@ def with_clips(workspace_id: str, submission_id: str) -> Steps[tuple[Submission,
 
 @work
 def newest(
-    workspace_id: str, status: SubmissionStatus | None, customer_email: str | None, limit: int, offset: int
+    workspace_id: str,
+    status: SubmissionStatus | None,
+    customer_email: str | None,
+    created: tuple[int | None, int | None],
+    limit: int,
+    offset: int,
 ) -> Steps[list[Submission]]:
-    """A page of a workspace's submissions, newest first. `customer_email` is an identity (`customer.email`)."""
-    page = {"workspace_id": workspace_id, "n": limit, "skip": offset}
+    """A page of a workspace's submissions, newest first. `customer_email` is an identity (`customer.email`).
+
+    `created` is a span of Unix milliseconds, what was made in the first or the last of them left out.
+    """
+    after_ms, before_ms = created
+    page = {
+        "workspace_id": workspace_id,
+        # A position holds the time at which it was given.
+        "from": ulid_floor(max(0, after_ms + 1)) if after_ms is not None else "",
+        "below": ulid_floor(max(0, before_ms)) if before_ms is not None else ABOVE_ALL,
+        "n": limit,
+        "skip": offset,
+    }
     if customer_email is not None:
         rows = yield statement(
             "submission_list_by_customer",

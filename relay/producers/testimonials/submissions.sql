@@ -16,12 +16,12 @@ RETURNING *;
 
 -- name: submission_list
 SELECT * FROM submissions
-WHERE workspace_id = :workspace_id
+WHERE workspace_id = :workspace_id AND position >= :from AND position < :below
 ORDER BY position DESC LIMIT :n OFFSET :skip;
 
 -- name: submission_list_by_status
 SELECT * FROM submissions
-WHERE workspace_id = :workspace_id AND status = :status
+WHERE workspace_id = :workspace_id AND status = :status AND position >= :from AND position < :below
 ORDER BY position DESC LIMIT :n OFFSET :skip;
 
 -- name: submission_list_by_customer
@@ -31,10 +31,12 @@ SELECT submissions.* FROM invitations
 JOIN submissions ON submissions.id = invitations.submission_id
 WHERE invitations.workspace_id = :workspace_id AND invitations.email_lower = :customer_email
     AND submissions.workspace_id = :workspace_id AND submissions.customer_email = :customer_email
+    AND submissions.position >= :from AND submissions.position < :below
     AND (CAST(:status AS TEXT) IS NULL OR submissions.status = :status)
 LIMIT :n OFFSET :skip;
 
 -- name: clip_of_submission
+-- scans: the clips of one submission, and sorts them
 SELECT clips.* FROM clips
 JOIN submissions ON submissions.id = clips.submission_id
 WHERE clips.submission_id = :submission_id AND submissions.workspace_id = :workspace_id

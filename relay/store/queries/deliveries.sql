@@ -1,8 +1,8 @@
 -- name: delivery_add
 INSERT INTO deliveries (
-    workspace_id, id, event_id, event_type, subscription_id, body_number, state, next_attempt_at, created_at
+    workspace_id, id, event_id, event_type, subscription_id, api, body_number, state, next_attempt_at, created_at
 ) VALUES (
-    :workspace_id, :id, :event_id, :event_type, :subscription_id, :body_number, 'pending', :now, :now
+    :workspace_id, :id, :event_id, :event_type, :subscription_id, :api, :body_number, 'pending', :now, :now
 );
 
 -- name: delivery_waiting
@@ -51,9 +51,12 @@ WHERE workspace_id = :workspace_id AND id = :id AND (state = 'pending' OR CAST(:
 RETURNING id;
 
 -- name: delivery_noted
--- The attempt of a delivery that has ended meanwhile is counted all the same.
-UPDATE deliveries SET attempts_made = :attempts_made, final_status_code = :final_status_code
-WHERE workspace_id = :workspace_id AND id = :id AND state <> 'pending' AND attempts_made < :attempts_made;
+-- The attempt of a delivery that has ended meanwhile is counted all the same, once.
+UPDATE deliveries
+SET attempts_made = CASE WHEN attempts_made < :attempts_made THEN :attempts_made ELSE attempts_made END,
+    final_status_code = CASE WHEN attempts_made < :attempts_made THEN :final_status_code ELSE final_status_code END
+WHERE workspace_id = :workspace_id AND id = :id AND state <> 'pending'
+RETURNING id;
 
 -- name: attempt_add
 INSERT INTO attempts (
@@ -63,7 +66,7 @@ INSERT INTO attempts (
 ) ON CONFLICT (delivery_id, number) DO NOTHING;
 
 -- name: attempt_of_delivery
-SELECT * FROM attempts WHERE delivery_id = :delivery_id ORDER BY number;
+SELECT * FROM attempts WHERE delivery_id = :delivery_id ORDER BY delivery_id DESC, number DESC LIMIT :n;
 
 -- name: delivery_bury
 -- End what waits for a subscription, a page at a time.
@@ -79,12 +82,6 @@ RETURNING id;
 
 -- name: delivery_get
 SELECT * FROM deliveries WHERE workspace_id = :workspace_id AND id = :id;
-
--- name: delivery_newest
-SELECT d.* FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
-WHERE d.workspace_id = :workspace_id AND s.api = :api
-ORDER BY d.workspace_id DESC, d.id DESC
-LIMIT :n;
 
 -- name: delivery_pull_in
 -- Due at once, what is due later than that. It steps from one subscription to the next, as delivery_waiting does.

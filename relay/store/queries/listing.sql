@@ -1,37 +1,40 @@
--- Pages of lists, newest first. Each has the index that gives its order; a filter without one of its own is applied on
--- the way. `:before` is the id the last page ended with, `:before_at` its time: without the time in the comparison SQLite
--- would take the primary key, whose end looks the same, and look through it.
+-- Pages of lists, newest first. Each has the index that gives its order. A second filter is applied on the way, to so many
+-- rows and no more: where the page ends before it is full, the list goes on from the last row that was looked at.
+-- `:before` is the id the last page ended with, `:before_at` its time: without the time in the comparison SQLite would take
+-- the primary key, whose end looks the same, and look through it.
 
 -- name: event_page
+-- scans: the page itself, a few events at a time, and groups their deliveries
 WITH page AS MATERIALIZED (
     SELECT * FROM events
     WHERE workspace_id = :workspace_id AND id < :before AND id >= :after_id AND created_at > :after
     ORDER BY workspace_id DESC, id DESC
     LIMIT :n
-), counted AS (
-    SELECT d.event_id, COUNT(*) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
+), counted AS MATERIALIZED (
+    SELECT page.id AS event_id, COUNT(d.id) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
         COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead
-    FROM page JOIN deliveries d ON d.event_id = page.id
-    GROUP BY d.event_id
+    FROM page LEFT JOIN deliveries d ON d.event_id = page.id
+    GROUP BY page.id
 )
 SELECT page.*, counted.total, counted.succeeded, counted.dead
-FROM page LEFT JOIN counted ON counted.event_id = page.id
+FROM page JOIN counted ON counted.event_id = page.id
 ORDER BY page.id DESC;
 
 -- name: event_page_of_type
+-- scans: as event_page
 WITH page AS MATERIALIZED (
     SELECT * FROM events
     WHERE workspace_id = :workspace_id AND type = :type AND id < :before AND id >= :after_id AND created_at > :after
     ORDER BY workspace_id DESC, type DESC, id DESC
     LIMIT :n
-), counted AS (
-    SELECT d.event_id, COUNT(*) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
+), counted AS MATERIALIZED (
+    SELECT page.id AS event_id, COUNT(d.id) AS total, COUNT(CASE WHEN d.state = 'success' THEN 1 END) AS succeeded,
         COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead
-    FROM page JOIN deliveries d ON d.event_id = page.id
-    GROUP BY d.event_id
+    FROM page LEFT JOIN deliveries d ON d.event_id = page.id
+    GROUP BY page.id
 )
 SELECT page.*, counted.total, counted.succeeded, counted.dead
-FROM page LEFT JOIN counted ON counted.event_id = page.id
+FROM page JOIN counted ON counted.event_id = page.id
 ORDER BY page.id DESC;
 
 -- name: event_newest_of_type
@@ -46,21 +49,38 @@ SELECT COUNT(*) AS total, COUNT(CASE WHEN state = 'success' THEN 1 END) AS succe
 FROM deliveries WHERE event_id = :event_id;
 
 -- name: subscription_page
-SELECT * FROM subscriptions
-WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND id < :before
-  AND (
-    CAST(:state AS TEXT) IS NULL
-    OR :state = CASE
+-- scans: so many rows as are looked at
+WITH looked AS MATERIALIZED (
+    SELECT * FROM subscriptions
+    WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND (created_at, id) < (:before_at, :before)
+    ORDER BY workspace_id DESC, api DESC, created_at DESC, id DESC
+    LIMIT :looked_at
+)
+SELECT * FROM looked
+WHERE CAST(:state AS TEXT) IS NULL
+   OR :state = CASE
         WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'active'
     END
-  )
-ORDER BY workspace_id DESC, id DESC
+ORDER BY created_at DESC, id DESC
 LIMIT :n;
+
+-- name: subscription_looked_at
+-- The last row that was looked at, when there were so many.
+SELECT id, created_at FROM subscriptions
+WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND (created_at, id) < (:before_at, :before)
+ORDER BY workspace_id DESC, api DESC, created_at DESC, id DESC
+LIMIT 1 OFFSET :passed;
 
 -- name: delivery_page
 SELECT * FROM deliveries
-WHERE workspace_id = :workspace_id AND id < :before AND (CAST(:state AS TEXT) IS NULL OR state = :state)
+WHERE workspace_id = :workspace_id AND id < :before
 ORDER BY workspace_id DESC, id DESC
+LIMIT :n;
+
+-- name: delivery_page_success
+SELECT * FROM deliveries
+WHERE workspace_id = :workspace_id AND state = 'success' AND (created_at, id) < (:before_at, :before)
+ORDER BY workspace_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_pending
@@ -76,17 +96,30 @@ ORDER BY workspace_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_of_subscription
-SELECT * FROM deliveries
-WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id
-  AND (created_at, id) < (:before_at, :before)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state)
-ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
+-- scans: so many rows as are looked at
+WITH looked AS MATERIALIZED (
+    SELECT * FROM deliveries
+    WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id
+      AND (created_at, id) < (:before_at, :before)
+    ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
+    LIMIT :looked_at
+)
+SELECT * FROM looked
+WHERE CAST(:state AS TEXT) IS NULL OR state = :state
+ORDER BY created_at DESC, id DESC
 LIMIT :n;
 
+-- name: delivery_looked_at_of_subscription
+SELECT id, created_at FROM deliveries
+WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id AND (created_at, id) < (:before_at, :before)
+ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
+LIMIT 1 OFFSET :passed;
+
 -- name: delivery_page_of_event
--- An event has one delivery for each subscription: few enough to be sorted.
-SELECT * FROM deliveries
-WHERE event_id = :event_id AND workspace_id = :workspace_id AND id < :before
+-- scans: the deliveries of one event, one for each subscription: few enough to be sorted
+WITH of_event AS MATERIALIZED (SELECT * FROM deliveries WHERE event_id = :event_id)
+SELECT * FROM of_event
+WHERE workspace_id = :workspace_id AND id < :before
   AND (CAST(:subscription_id AS TEXT) IS NULL OR subscription_id = :subscription_id)
   AND (CAST(:state AS TEXT) IS NULL OR state = :state)
 ORDER BY id DESC
@@ -101,7 +134,7 @@ LIMIT :n;
 
 -- name: dead_letter_page_of_subscription
 SELECT * FROM deliveries
-WHERE subscription_id = :subscription_id AND workspace_id = :workspace_id AND state = 'dead' AND completed_at >= :since
+WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id AND state = 'dead' AND completed_at >= :since
   AND (completed_at, id) < (:before_at, :before)
-ORDER BY subscription_id DESC, completed_at DESC, id DESC
+ORDER BY workspace_id DESC, subscription_id DESC, completed_at DESC, id DESC
 LIMIT :n;

@@ -16,23 +16,26 @@ SELECT * FROM subscriptions WHERE id = :id;
 
 -- name: subscription_of_api
 SELECT * FROM subscriptions
-WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
-ORDER BY created_at, id;
+WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND (created_at, id) > (:after_at, :after)
+ORDER BY workspace_id, api, created_at, id
+LIMIT :n;
 
 -- name: subscription_receiving
 -- Those that an event published now can reach.
+-- scans: all of them, after each change, because each event is matched against all of them
 SELECT * FROM subscriptions
 WHERE workspace_id = :workspace_id AND removed_at IS NULL AND paused_at IS NULL AND disabled_at IS NULL
-ORDER BY created_at, id;
+ORDER BY workspace_id, id;
 
 -- name: subscription_remove
 -- The signing secret goes at once; the row stays, because the delivery log still names it.
 UPDATE subscriptions
-SET removed_at = :now, updated_at = :now, secret = '', previous_secret = NULL, previous_secret_until = NULL
+SET removed_at = :now, updated_at = :now, secret = '', previous_secrets = NULL
 WHERE id = :id AND workspace_id = :workspace_id AND api = :api AND removed_at IS NULL
 RETURNING *;
 
 -- name: subscription_of_key
+-- scans: the hooks of one key, all of which end with it
 SELECT * FROM subscriptions
 WHERE api_key_id = :api_key_id AND api = :api AND removed_at IS NULL;
 
@@ -100,6 +103,12 @@ RETURNING *;
 
 -- name: subscription_rotate
 UPDATE subscriptions
-SET previous_secret = secret, previous_secret_until = :until, secret = :secret, secret_rotated_at = :now, updated_at = :now
-WHERE id = :id AND workspace_id = :workspace_id
+SET secret = :secret, previous_secrets = :previous_secrets, secret_rotated_at = :now, updated_at = :now
+WHERE id = :id AND secret = :was AND removed_at IS NULL
 RETURNING *;
+
+-- name: subscription_previous_secrets
+SELECT id, previous_secrets FROM subscriptions WHERE previous_secrets IS NOT NULL;
+
+-- name: subscription_keep_previous_secrets
+UPDATE subscriptions SET previous_secrets = :previous_secrets WHERE id = :id AND previous_secrets = :were;

@@ -11,9 +11,11 @@ SELECT * FROM workspaces WHERE name = :name;
 SELECT * FROM workspaces WHERE id = :id;
 
 -- name: workspace_list
+-- scans: every workspace, for the chore that goes through them
 SELECT * FROM workspaces ORDER BY created_at, id;
 
 -- name: workspace_overview
+-- scans: every workspace, for a command
 SELECT
     w.id, w.name, w.created_at,
     (SELECT COUNT(*) FROM api_keys k WHERE k.workspace_id = w.id AND k.revoked_at IS NULL) AS keys,
@@ -39,6 +41,7 @@ RETURNING *;
 SELECT * FROM api_keys WHERE key_hash = :key_hash;
 
 -- name: api_key_list
+-- scans: every key, for a command
 SELECT api_keys.*, workspaces.name AS workspace_name
 FROM api_keys JOIN workspaces ON workspaces.id = api_keys.workspace_id
 ORDER BY api_keys.created_at, api_keys.id;

@@ -26,6 +26,11 @@ _ERRORS: dict[int, tuple[str, str, str]] = {
     404: ("NotFound", "Nothing of the key's workspace has this id.", "there is nothing with that id"),
     409: ("Conflict", "As things stand this cannot be done; the body says why.", "it has ended"),
     413: ("TooLarge", "The body is larger than what is accepted.", "the body is larger than 320 KB"),
+    415: (
+        "UnknownEncoding",
+        "The body is compressed in a way that is not known.",
+        "the Content-Encoding of a body must be gzip or deflate",
+    ),
     429: ("TooManyRequests", "Too many requests; wait as long as `Retry-After` says.", "too many requests"),
     500: ("Unexpected", "Something went wrong in the server. It was logged; nothing was promised.", UNEXPECTED.message),
     503: (
@@ -135,7 +140,7 @@ def _always(operation: Operation) -> list[int]:
     """The errors every such operation can answer with, so that no API has to list them."""
     statuses = [] if operation.scope == PUBLIC else [401, 403, 429]
     if operation.request is not None:
-        statuses += [400, 413]
+        statuses += [400, 413, 415]
     return [*statuses, 500, 503]
 
 

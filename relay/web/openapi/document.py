@@ -25,6 +25,11 @@ _SECURITY_SCHEMES = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key in a header."},
 }
 
+_PREFER = (
+    "What has no effect in a request (a member, a parameter, a header) is named in the answer header `Relay-Ignored`. "
+    "With `Prefer: handling=strict` such a request is refused with 400 and changes nothing."
+)
+
 
 def document(api: Api, url: str, event_types: Sequence[EventType] = ()) -> Document:
     """The OpenAPI 3.1 document of an API as it is served at `url`, which tells of a delivery of each event type."""
@@ -39,7 +44,7 @@ def document(api: Api, url: str, event_types: Sequence[EventType] = ()) -> Docum
         "info": {
             "title": api.title,
             "version": api.version,
-            "description": api.description,
+            "description": f"{api.description}\n\n{_PREFER}",
             "contact": {"name": "Whoever runs this server", "url": url},
             "license": {"name": "MIT", "identifier": "MIT"},
         },

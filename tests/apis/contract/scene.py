@@ -34,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "createSubscription": {"url": "https://example.com/in", "event_filter": "clip.*", "name": "clips"},
     "updateSubscription": {"name": "renamed"},
     "resumeSubscription": {"replay_missed": True},
+    "rotateSubscriptionSecret": {"now": False},
     "recoverSubscription": {"since": "2026-01-01T00:00:00Z"},
 }
 """A good body for every operation that takes one; a url that is a path is the receiver's."""

@@ -35,6 +35,7 @@ FURTHER_OPERATIONS = {
 FURTHER_STATUSES = {
     403: "a good key without the scope; the guide of RavePilot has it, its document does not",
     413: "a body beyond the limit",
+    415: "a body that is compressed in a way that is not known",
     429: "too many requests, with a wrong key for a start",
     500: "documented, never meant",
     503: "the database is full, locked or read-only: nothing was changed, try again",
@@ -42,10 +43,12 @@ FURTHER_STATUSES = {
 """What every operation may answer besides what was published."""
 FURTHER_STATUSES_OF = {
     "listSubmissions": {400: "a status, address, limit or offset that is none; the guide's 'validation problems'"},
+    "listWebhookDeliveries": {400: "a status or time that is none"},
     "listEvents": {400: "a limit, time or cursor that is none"},
     "listSubscriptions": {400: "a limit, state or cursor that is none"},
     "listDeliveries": {400: "a limit, status or cursor that is none"},
     "listDeadLetters": {400: "a limit, time or cursor that is none"},
+    "rotateSubscriptionSecret": {400: "a body that is no JSON object; there need not be one"},
     "resumeSubscription": {
         400: "a body that is no JSON object; there need not be one",
         409: "`replay_missed` while ten recoveries are open",

@@ -10,7 +10,7 @@ from typing import Any
 from relay.app import wall_clock
 from relay.core import ids
 from relay.core.model import Delivery, Event
-from relay.store import deliveries, workspaces
+from relay.store import listing, workspaces
 from tests.conftest import Relay
 
 REVIEW = {"store": "apple", "app_id": "284882215", "event_type": "review.created"}
@@ -39,7 +39,8 @@ async def publish(
 async def log(relay: Relay, workspace: str = "default") -> list[Delivery]:
     """The newest deliveries to hooks."""
     owner, _ = await relay.server.database.write(workspaces.ensure(workspace, wall_clock()))
-    return await relay.server.database.read(deliveries.newest(owner.id, "rest_hooks", 100))
+    newest = listing.delivery_page(owner.id, None, None, None, listing.Position(), 100)
+    return (await relay.server.database.read(newest)).items
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 10.0) -> None:

@@ -168,7 +168,7 @@ def test_a_review_hook_names_its_app_and_band() -> None:
         "equals_if_present": {"country": "de"},
         "between": {"rating": [1, 3]},
     }
-    assert app_of(hook.event_type, hook.conditions) == hook.app
+    assert app_of(hook.conditions) == hook.app
 
 
 def test_the_full_band_of_stars_is_no_condition() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import aiosqlite
 import pytest
 
 from relay.apis.webhook_relay.recovery import OPEN_LIMIT
-from relay.store.database import load_statements
 from tests.apis.webhook_relay.client import (
     UNKNOWN,
     deliveries,
@@ -331,33 +328,3 @@ async def test_so_many_recoveries_of_a_subscription_may_be_open(relay: Relay) ->
     await relay.json("POST", f"{path}/recover", {"since": LONG_AGO, "dry_run": True})
     await relay.json("POST", f"{path}/resume", {"replay_missed": True}, status=409)
     await relay.json("POST", f"{path}/resume")
-
-
-PLANS = {
-    "event_page": "",
-    "event_page_of_type": "events_of_type",
-    "subscription_page": "subscriptions_live",
-    "delivery_page": "",
-    "delivery_page_pending": "deliveries_pending",
-    "delivery_page_dead": "deliveries_dead",
-    "delivery_page_of_subscription": "deliveries_of_subscription",
-    "dead_letter_page": "dead_letters",
-    "dead_letter_page_of_subscription": "dead_letters_of_subscription",
-}
-"""The index that gives each list its order; empty for the primary key."""
-
-
-@pytest.mark.parametrize("name", PLANS)
-async def test_every_list_is_read_in_the_order_of_an_index(relay: Relay, name: str) -> None:
-    """So the last page costs what the first one does: nothing is sorted, nothing is skipped."""
-    text = load_statements()[name]
-    parameters = dict.fromkeys(re.findall(r":(\w+)", text), "x") | {"n": 25}
-    async with aiosqlite.connect(f"{relay.server.database.path.as_uri()}?mode=ro", uri=True) as database:
-        plan = [row[3] for row in await database.execute_fetchall(f"EXPLAIN QUERY PLAN {text}", parameters)]
-    searched = [step for step in plan if re.match(r"SEARCH (events|deliveries|subscriptions)\b", step)]
-    assert searched, plan
-    assert PLANS[name] in searched[0]
-    assert "USING" in searched[0]
-    # The counts of a page of events are grouped and joined; that is bounded by the page.
-    assert "USE TEMP B-TREE FOR ORDER BY" not in plan[: plan.index(searched[0]) + 2], plan
-    assert not any(step.startswith(("SCAN events", "SCAN deliveries", "SCAN subscriptions")) for step in plan), plan

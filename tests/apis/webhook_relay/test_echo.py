@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from relay.apis.webhook_relay.echo import Echo, delivery_message
+from relay.apis.webhook_relay.echo import RECHECK_S, TRUSTED_MS, Echo, delivery_message
 from relay.core.errors import RateLimited
+from relay.core.keys import key_hash
 from relay.delivery.live import LIMIT, QUEUE_LIMIT, WORKSPACE_LIMIT, Live
+from relay.store import workspaces
 from tests.apis.webhook_relay.client import delivery_in, publish, subscribe
 from tests.conftest import KEY, Relay, StartRelay
 from tests.receiver import Receiver
+from tests.whole.process import relay_command
+
+SLACK_S = 3.0
+"""A second, and what a slow machine adds to it; without an end, a stream lasts for sixty."""
 
 
 @contextlib.asynccontextmanager
@@ -111,6 +119,68 @@ async def test_a_stopping_server_closes_its_streams_first(start_relay: StartRela
         async with asyncio.timeout(5):
             await server.aclose()
             assert await next_event(response.content) == ("closing", {"reason": "shutdown"})
+
+
+def by_sql(text: str) -> Callable[[Path, str], Awaitable[None]]:
+    """What another program does to a key."""
+
+    async def change(data_dir: Path, key_id: str) -> None:
+        with contextlib.closing(sqlite3.connect(data_dir / "relay.db")) as connection, connection:
+            connection.execute(text, {"id": key_id})
+
+    return change
+
+
+def by_command(*arguments: str) -> Callable[[Path, str], Awaitable[None]]:
+    async def change(data_dir: Path, key_id: str) -> None:
+        given = [key_id if one == "ID" else one for one in arguments]
+        code, _, err = await relay_command(*given, "--data-dir", str(data_dir))
+        assert code == 0, err
+
+    return change
+
+
+CHANGES = {
+    "key revoked": by_command("keys", "revoke", "ID"),
+    "workspace deleted": by_command("workspaces", "delete", "acme", "--yes"),
+    "scope taken": by_sql("UPDATE api_keys SET scopes = 'events' WHERE id = :id"),
+    "key removed": by_sql("DELETE FROM api_keys WHERE id = :id"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
+async def test_a_stream_ends_within_a_second_of_its_key(
+    relay: Relay, receiver: Receiver, change: Callable[[Path, str], Awaitable[None]], busy: bool
+) -> None:
+    """Also when another process ends the key, and whether or not there is something to tell. Other streams go on."""
+    key = await relay.new_key("acme", "whk_live_")
+    key_id = (await relay.server.database.read(workspaces.key_by_hash(key_hash(key)))).id  # type: ignore[union-attr]
+    other = await relay.new_key("acme" if change is not CHANGES["workspace deleted"] else "other", "whk_live_")
+    await relay.json("POST", "/v1/subscriptions", {"url": receiver.url("/ok")}, key=other, status=201)
+    async with listening(relay, key) as stream, listening(relay, other) as kept:
+        publishing = asyncio.create_task(_publish_on(relay, other)) if busy else None
+        await change(relay.server.database.path.parent, key_id)
+        async with asyncio.timeout(SLACK_S):
+            while (told := await next_event(stream))[0] == "delivery":
+                pass
+        assert told == ("closing", {"reason": "revoked"})
+        if publishing is not None:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+        await publish(relay, key=other)
+        async with asyncio.timeout(10):
+            assert (await next_event(kept))[0] == "delivery"
+
+
+async def _publish_on(relay: Relay, key: str) -> None:
+    while True:
+        await publish(relay, key=key)
+        await asyncio.sleep(0.02)
+
+
+def test_a_stream_asks_often_enough() -> None:
+    assert RECHECK_S + TRUSTED_MS / 1000 < 0.8
 
 
 @contextlib.asynccontextmanager
