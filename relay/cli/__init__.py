@@ -51,7 +51,7 @@ main.add_command(subscriptions)
 
 
 @main.command()
-@click.option("--host", metavar="ADDRESS", help="The address to listen on (127.0.0.1).")
+@click.option("--host", metavar="ADDRESSES", help="The addresses to listen on, separated by commas (127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (8000); 0 for any free one.")
 @database_options
 @told_in_one_line
@@ -245,7 +245,7 @@ def _tell_unreadable(contents: Contents, place: str) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--host", metavar="ADDRESS")
+@click.option("--host", metavar="ADDRESSES")
 @click.option("--port", type=int)
 @database_options
 @told_in_one_line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import stat
@@ -12,6 +13,8 @@ from typing import Any
 import click
 
 from relay.core.errors import RelayError
+
+_OF_AN_OUTPUT = (errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Commands(click.Group):
@@ -67,9 +70,10 @@ def _is_deaf(number: int) -> bool:
 
 
 def told(error: OSError) -> str:
-    """What the system refused, in one line; without a file's name it was the output."""
-    what = error.filename if error.filename is not None else "cannot write to standard output"
-    return f"{what}: {error.strerror or error}"
+    """What the system refused, in one line."""
+    if error.filename is None and error.errno in _OF_AN_OUTPUT:
+        return f"cannot write to standard output: {error.strerror}"
+    return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 def give_up_stdout() -> None:

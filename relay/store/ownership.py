@@ -152,7 +152,7 @@ class Place:
     """Where the files of an open database are, to notice when one is renamed, removed or replaced under the server."""
 
     def __init__(self, *paths: Path) -> None:
-        self._known = {path: _identity(path) for path in paths}
+        self._known = {str(path): _identity(str(path)) for path in paths}
 
     def amiss(self) -> str | None:
         """What is not where it was; None when all is."""
@@ -167,6 +167,6 @@ class Place:
         return None
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116 - asked for with every commit
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - a Path takes longer
     return found.st_dev, found.st_ino

@@ -45,6 +45,8 @@ LIST_READERS = 2
 """For lists: they may take long, and have others wait only for lists."""
 REFUSED_S = 5.0
 """How long a refused write is taken for the state of the disk. A write that succeeds proves little: a small one may."""
+LOOK_S = 0.01
+"""How old a look at the place of the file may be for a commit: when there are many, each would cost a percent."""
 PROBE_S = 1.0
 """How long what a probe found is told again, so that whoever asks often costs nothing."""
 CHECK_LIMIT_S = 2.0
@@ -83,6 +85,8 @@ class SqliteDatabase:
         self._closed = False
         self._refused_at_s = -REFUSED_S
         self._place: Place | None = None
+        self._found_amiss: str | None = None
+        self._looked_at_s = 0.0
         self._probing: asyncio.Task[None] | None = None
         self._probed_at_s = -PROBE_S
         self.leave_note: Callable[[str], None] = lambda note: None
@@ -127,8 +131,12 @@ class SqliteDatabase:
             with contextlib.suppress(StoreError):
                 await self.probe()
 
-    def _amiss(self) -> str | None:
-        return self._place.amiss() if self._place is not None else None
+    def _amiss(self, *, within_s: float = 0.0) -> str | None:
+        """What is wrong with the place of the file, as of so long ago at most."""
+        now_s = time.monotonic()
+        if self._place is not None and (self._found_amiss is not None or now_s - self._looked_at_s >= within_s):
+            self._found_amiss, self._looked_at_s = self._place.amiss(), now_s
+        return self._found_amiss
 
     async def write(self, work: Work[T]) -> T:
         """Run a work in the next commit."""
@@ -226,7 +234,7 @@ class SqliteDatabase:
         try:
             yield
             failpoint("before-commit")
-            amiss = self._amiss()
+            amiss = self._amiss(within_s=LOOK_S)
             if amiss is None:
                 execute("COMMIT")
         except BaseException:

@@ -193,8 +193,7 @@ def sealed_page(after: str, count: int, now_ms: int) -> Steps[tuple[list[Sealed]
     found = []
     for row in rows:
         found.append(Sealed(row["id"], row["secret"]))
-        if row["previous_secret"] is not None and (row["previous_secret_until"] or 0) > now_ms:
-            found.append(Sealed(row["id"], row["previous_secret"]))
+        found += [Sealed(row["id"], one.secret) for one in rotation.still_valid(_previous(row["previous_secrets"]), now_ms)]
     return found, rows[-1]["id"] if len(rows) == count else None
 
 

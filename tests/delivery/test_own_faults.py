@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import sqlite3
 import ssl
 import time
@@ -266,9 +267,8 @@ async def test_a_secret_that_cannot_be_opened_holds_up_its_own_subscription_alon
 async def test_a_secret_in_its_grace_that_cannot_be_opened_is_treated_the_same(world: World) -> None:
     hook = await world.subscribe()
     await world.execute(
-        "UPDATE subscriptions SET previous_secret = :secret, previous_secret_until = :until WHERE id = :id",
-        secret=STRANGER.seal(new_secret()),
-        until=clock() + 3_600_000,
+        "UPDATE subscriptions SET previous_secrets = :secrets WHERE id = :id",
+        secrets=json.dumps([[STRANGER.seal(new_secret()), clock() + 3_600_000]]),
         id=hook.id,
     )
     delivery_id = await world.publish(hook)

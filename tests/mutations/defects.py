@@ -320,7 +320,13 @@ DEFECTS = (
     ),
     Defect(
         "a file that is gone is written to",
-        (Change("relay/store/sqlite.py", "            amiss = self._amiss()\n", "            amiss = None\n"),),
+        (
+            Change(
+                "relay/store/sqlite.py",
+                "            amiss = self._amiss(within_s=LOOK_S)\n",
+                "            amiss = None\n",
+            ),
+        ),
         ("tests/store/test_ownership.py::test_while_the_file_is_not_in_its_place_nothing_is_taken",),
     ),
     Defect(

@@ -32,8 +32,8 @@ def settings_of(tmp_path: Path, **flags: Any) -> Settings:
 def stored(tmp_path: Path) -> dict[str, list[str]]:
     """What is sealed, by its subscription."""
     with sqlite3.connect(tmp_path / "relay" / "relay.db") as connection:
-        rows = connection.execute("SELECT id, secret, previous_secret FROM subscriptions WHERE removed_at IS NULL")
-        found = {row[0]: [text for text in row[1:] if text] for row in rows}
+        rows = connection.execute("SELECT id, secret, previous_secrets FROM subscriptions WHERE removed_at IS NULL")
+        found = {row[0]: [row[1], *(text for text, _ in json.loads(row[2] or "[]"))] for row in rows}
     connection.close()
     return found
 
@@ -59,13 +59,16 @@ async def some_subscriptions(start_relay: StartRelay, receiver: Receiver) -> lis
 
 def seal_one(tmp_path: Path, subscription_id: str, column: str, key: str) -> None:
     with sqlite3.connect(tmp_path / "relay" / "relay.db") as connection:
-        change = f"UPDATE subscriptions SET {column} = ? WHERE id = ?"
-        connection.execute(change, [Secrets([key]).seal("whsec_" + "x" * 48), subscription_id])
+        [former] = connection.execute(f"SELECT {column} FROM subscriptions WHERE id = ?", [subscription_id]).fetchone()
+        if column == "previous_secrets":
+            former = json.loads(former)[0][0]
+        change = f"UPDATE subscriptions SET {column} = REPLACE({column}, ?, ?) WHERE id = ?"
+        connection.execute(change, [former, Secrets([key]).seal("whsec_" + "x" * 48), subscription_id])
     connection.close()
 
 
 @pytest.mark.parametrize(
-    ("which", "column"), [(0, "secret"), (4, "secret"), (8, "secret"), (0, "previous_secret"), (3, "secret")]
+    ("which", "column"), [(0, "secret"), (4, "secret"), (8, "secret"), (0, "previous_secrets"), (3, "secret")]
 )
 async def test_a_start_looks_at_every_stored_secret(
     tmp_path: Path, start_relay: StartRelay, receiver: Receiver, which: int, column: str
@@ -84,7 +87,7 @@ async def test_a_former_secret_whose_grace_is_over_stops_no_start(
     tmp_path: Path, start_relay: StartRelay, receiver: Receiver
 ) -> None:
     ids = await some_subscriptions(start_relay, receiver)
-    seal_one(tmp_path, ids[0], "previous_secret", "a key that was taken out of it")
+    seal_one(tmp_path, ids[0], "previous_secrets", "a key that was taken out of it")
     async with start_relay(secret_key=FORMER, clock=lambda: wall_clock() + 49 * 3_600_000):
         pass
 

@@ -72,7 +72,7 @@ GROUP BY api;
 
 -- name: subscription_sealed
 -- Those of every state but removed: a paused or disabled one may be resumed.
-SELECT id, secret, previous_secret, previous_secret_until FROM subscriptions
+SELECT id, secret, previous_secrets FROM subscriptions
 WHERE id > :after AND removed_at IS NULL
 ORDER BY id LIMIT :n;
 
@@ -80,7 +80,7 @@ ORDER BY id LIMIT :n;
 -- By its text, wherever it stands now: a rotation may have moved it meanwhile, a removal may have taken it away.
 UPDATE subscriptions
 SET secret = CASE WHEN secret = :former THEN :sealed ELSE secret END,
-    previous_secret = CASE WHEN previous_secret = :former THEN :sealed ELSE previous_secret END
+    previous_secrets = REPLACE(previous_secrets, :former, :sealed)
 WHERE id = :id;
 
 -- name: subscription_update
