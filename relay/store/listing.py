@@ -6,11 +6,11 @@ says where the list goes on.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from relay.core.ids import ulid_floor
-from relay.core.model import Delivery, DeliveryState, Event, Subscription, SubscriptionState
+from relay.core.model import Delivery, DeliveryState, Event, Subscription
 from relay.store import deliveries, events, subscriptions
 from relay.store.database import Database, Row, Steps, statement, work
 
@@ -18,8 +18,6 @@ T = TypeVar("T")
 
 PAGE_BYTES = 1024 * 1024
 """A page of events ends with the one that brings its payloads to so many bytes."""
-LOOKED_AT = 2_000
-"""How many rows a page looks at for those that match a filter without an index of its own."""
 STREAMED = 100
 """How many subscriptions of a list without pages are read at a time."""
 _STEPS = (4, 8)
@@ -118,22 +116,18 @@ def _counted(found: Event, row: Row) -> Counted:
 
 
 @work
-def subscription_page(
-    workspace_id: str, api: str, state: SubscriptionState | None, before: Position, limit: int
-) -> Steps[Page[Subscription]]:
+def subscription_page(workspace_id: str, api: str, before: Position, limit: int) -> Steps[Page[Subscription]]:
     """Subscriptions that an API made and that were not removed."""
-    where = {"workspace_id": workspace_id, "api": api, "before": before.id, "before_at": before.at_ms}
     rows = yield statement(
         "subscription_page",
-        **where,
-        state=state.value if state else None,
-        looked_at=limit + 1 if state is None else LOOKED_AT,
+        workspace_id=workspace_id,
+        api=api,
+        before=before.id,
+        before_at=before.at_ms,
         n=limit + 1,
     )
     found = [subscriptions.from_row(row) for row in rows]
-    if state is None or len(found) > limit:
-        return _cut(found, limit, lambda one: Position(one.id, one.created_at_ms))
-    return Page(found, _position((yield statement("subscription_looked_at", **where, passed=LOOKED_AT - 1))))
+    return _cut(found, limit, lambda one: Position(one.id, one.created_at_ms))
 
 
 async def of_api(database: Database, workspace_id: str, api: str) -> AsyncGenerator[list[Subscription], None]:
@@ -164,7 +158,7 @@ def delivery_page(
     before: Position,
     limit: int,
 ) -> Steps[Page[Delivery]]:
-    """Deliveries of a workspace, of any API."""
+    """Deliveries of a workspace, of any API. Those of a subscription are not chosen by their state (`narrowing.py`)."""
     if event_id is not None:
         name = "delivery_page_of_event"
     elif subscription_id is not None:
@@ -173,26 +167,18 @@ def delivery_page(
         name = f"delivery_page_{state.value}"
     else:
         name = "delivery_page"
-    walks = name == "delivery_page_of_subscription" and state is not None
-    where = {
-        "workspace_id": workspace_id,
-        "subscription_id": subscription_id,
-        "before": before.id,
-        "before_at": before.at_ms,
-    }
     rows = yield statement(
         name,
-        **where,
+        workspace_id=workspace_id,
         event_id=event_id,
+        subscription_id=subscription_id,
         state=state.value if state else None,
-        looked_at=LOOKED_AT if walks else limit + 1,
+        before_at=before.at_ms,
+        before=before.id,
         n=limit + 1,
     )
     found = [deliveries.from_row(row) for row in rows]
-    if not walks or len(found) > limit:
-        return _cut(found, limit, lambda one: Position(one.id, one.created_at_ms))
-    looked_at = yield statement("delivery_looked_at_of_subscription", **where, passed=LOOKED_AT - 1)
-    return Page(found, _position(looked_at))
+    return _cut(found, limit, lambda one: Position(one.id, one.created_at_ms))
 
 
 @work
@@ -218,10 +204,6 @@ def _cut(found: list[T], limit: int, position: Callable[[T], Position]) -> Page[
     if len(found) <= limit:
         return Page(found, None)
     return Page(found[:limit], position(found[limit - 1]))
-
-
-def _position(rows: Sequence[Row]) -> Position | None:
-    return Position(rows[0]["id"], rows[0]["created_at"]) if rows else None
 
 
 def _bytes(text: str) -> int:

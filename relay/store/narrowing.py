@@ -1,4 +1,4 @@
-"""Lists narrowed to an event type and a span of time, whatever other filter they have.
+"""Lists narrowed to an event type, a span of time or a state, whatever other filter they have.
 
 No index has all the orders that filters can be put in. So a list is walked by the index of its first filter, and what
 the others leave out is passed over: so many rows and no more, then the page ends where it has got to, and says so.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from relay.core.ids import ulid_floor
-from relay.core.model import Delivery, DeliveryState
+from relay.core.model import Delivery, DeliveryState, Subscription, SubscriptionState
 from relay.store import deliveries, listing, subscriptions
 from relay.store.database import Row, Steps, statement, work
 from relay.store.listing import Counted, Page, Position
@@ -100,7 +100,7 @@ def _deliveries(
         name, is_by_id = "delivery_page_of_event", True
     elif subscription_id is not None:
         name, is_by_id = "delivery_page_of_subscription", False
-    elif state in (DeliveryState.PENDING, DeliveryState.DEAD):
+    elif state is not None:
         name, is_by_id = f"delivery_page_{state.value}", False
     else:
         name, is_by_id = "delivery_page", True
@@ -176,6 +176,22 @@ def event_page(
 
 
 @work
+def subscription_page(
+    workspace_id: str, api: str, state: SubscriptionState, before: Position, limit: int
+) -> Steps[Page[Subscription]]:
+    """Subscriptions in one state that an API made and that were not removed."""
+    walk = _Walk(
+        "subscription_page",
+        {"workspace_id": workspace_id, "api": api},
+        lambda row: Position(row["id"], row["created_at"]),
+        lambda row: False,
+        lambda row: subscriptions.from_row(row).state is state,
+    )
+    page = yield from _walked(walk, before, limit)
+    return Page([subscriptions.from_row(row) for row in page.items], page.next)
+
+
+@work
 def newest_of_api(
     workspace_id: str,
     api: str,
@@ -186,24 +202,20 @@ def newest_of_api(
 ) -> Steps[list[Delivery]]:
     """The newest deliveries to subscriptions of an API, removed ones included, among those that are looked at."""
     walk, start = _deliveries(workspace_id, None, subscription_id, state, narrowing, Position())
-    page = yield from _walked(walk, start, limit, api)
+    of_api = walk._replace(takes=lambda row: row["api"] == api and walk.takes(row))
+    page = yield from _walked(of_api, start, limit)
     return [deliveries.from_row(row) for row in page.items]
 
 
-def _walked(walk: _Walk, before: Position, limit: int, api: str | None = None) -> Steps[Page[Row]]:
+def _walked(walk: _Walk, before: Position, limit: int) -> Steps[Page[Row]]:
     """What a page takes of a list, and where the list goes on; None when there is no more of it."""
     found: list[Row] = []
-    apis: dict[str, str | None] = {}
     for _ in range(LOOKED_AT // STEP):
-        rows = yield statement(
-            walk.statement, **walk.parameters, before=before.id, before_at=before.at_ms, n=STEP, looked_at=STEP
-        )
+        rows = yield statement(walk.statement, **walk.parameters, before=before.id, before_at=before.at_ms, n=STEP)
         for row in rows:
             if walk.is_past(row):
                 return Page(found, None)
             if not walk.takes(row):
-                continue
-            if api is not None and (yield from _api_of(row["subscription_id"], apis)) != api:
                 continue
             if len(found) == limit:
                 return Page(found, walk.position(found[-1]))
@@ -212,10 +224,3 @@ def _walked(walk: _Walk, before: Position, limit: int, api: str | None = None) -
             return Page(found, None)
         before = walk.position(rows[-1])
     return Page(found, before)
-
-
-def _api_of(subscription_id: str, known: dict[str, str | None]) -> Steps[str | None]:
-    if subscription_id not in known:
-        subscription = yield from subscriptions.to_send(subscription_id)
-        known[subscription_id] = None if subscription is None else subscription.api
-    return known[subscription_id]

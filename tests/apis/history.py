@@ -38,12 +38,14 @@ def write(relay: Relay, past: Sequence[Past]) -> list[str]:
                 due = FAR_MS if state == "pending" else None
                 ended = None if state == "pending" else one.at_ms + 10_000
                 reason = "refused" if state == "dead" else None
+                [api] = connection.execute("SELECT api FROM subscriptions WHERE id = ?", (subscription_id,)).fetchone()
                 row = {
                     "workspace_id": workspace_id,
                     "id": ids.ulid(one.at_ms),
                     "event_id": event_id,
                     "event_type": one.event_type,
                     "subscription_id": subscription_id,
+                    "api": api,
                     "body_number": 0,
                     "state": state,
                     "dead_reason": reason,

@@ -16,7 +16,7 @@ import pytest
 from relay.app import running, wall_clock
 from relay.core.keys import SCOPES, new_key
 from relay.settings import load_settings
-from relay.store import listing, workspaces
+from relay.store import listing, narrowing, workspaces
 from relay.store.secrets import Secrets
 from relay.store.sqlite import LIST_READERS
 from tests.conftest import KEY, Relay
@@ -41,7 +41,12 @@ REQUESTS = (
     "/v1/deliveries?subscription_id=sub_busy&status=dead",
     "/v1/deliveries?subscription_id=sub_dead&status=success",
     "/v1/deliveries?subscription_id=sub_dead",
+    "/v1/deliveries?status=success&type=order.never",
+    "/v1/deliveries?created_before=2020-01-01T00:00:00Z",
+    "/v1/deliveries?created_after=2039-01-01T00:00:00Z",
+    "/v1/events?subscription_id=sub_busy&type=order.never",
     "/v1/dead-letters",
+    "/v1/dead-letters?type=order.never",
     "/v1/dead-letters?subscription_id=sub_dead",
     "/v1/dead-letters?subscription_id=sub_busy",
     "/v1/dead-letters?since=2039-01-01T00:00:00Z",
@@ -49,6 +54,7 @@ REQUESTS = (
     "/v1/subscriptions?state=paused",
     "/v1/subscriptions?state=active",
     "/v1/webhook-deliveries",
+    "/v1/webhook-deliveries?status=failed",
     "/v1/submissions",
     "/v1/submissions?status=paid",
     "/v1/submissions?customer_email=5@example.com",
@@ -116,7 +122,8 @@ async def costs(relay: Relay) -> dict[str, int]:
 async def test_a_list_costs_the_same_in_a_larger_database(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "LOOKED_AT", 50)
+    monkeypatch.setattr(narrowing, "LOOKED_AT", 50)
+    monkeypatch.setattr(narrowing, "STEP", 25)
     few, many = [await _costs_at(tmp_path_factory.mktemp("sized"), size) for size in SIZES]
     grown = {path: (few[path], many[path]) for path in few if many[path] > few[path] * 1.25 + NOISE}
     assert grown == {}
@@ -207,7 +214,8 @@ async def test_pages_of_small_events_are_full(relay: Relay, count: int) -> None:
 async def test_a_filter_without_an_index_looks_at_so_many_rows_and_the_list_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "LOOKED_AT", 30)
+    monkeypatch.setattr(narrowing, "LOOKED_AT", 30)
+    monkeypatch.setattr(narrowing, "STEP", 10)
     async with filled(tmp_path, 100) as relay:
         key = await key_of(relay, DEAD)
         whole = await relay.json("GET", "/v1/deliveries", key=key, params={"status": "success"})

@@ -118,8 +118,6 @@ VALUES: dict[str, tuple[object, ...]] = {
     "target_url": ("https://sub_busy.example.com/", "https://nobody.example.com/"),
     "now": (BASE_MS + 1,),
     "n": (25,),
-    "looked_at": (25,),
-    "passed": (24,),
     "skip": (0,),
     "before": ("Z" * 27,),
     "before_at": (2**62,),

@@ -33,7 +33,7 @@ async def list_deliveries(request: web.Request) -> web.Response:
         chosen = (workspace_id, event_id, subscription_id, state)
         found = await request.app[DATABASE].read(
             listing.delivery_page(*chosen, page.before, page.limit)
-            if narrow.is_any
+            if narrow.is_any and (state is None or subscription_id is None)
             else narrowing.delivery_page(*chosen, narrow, page.before, page.limit),
             list_of=workspace_id,
         )

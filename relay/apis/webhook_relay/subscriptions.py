@@ -17,7 +17,7 @@ from relay.core import ids
 from relay.core.errors import NotFound
 from relay.core.model import Subscription, SubscriptionState
 from relay.core.signing import new_secret
-from relay.store import listing, subscriptions
+from relay.store import listing, narrowing, subscriptions
 from relay.store.database import Steps, Work, work
 from relay.web.auth import api_key_of
 from relay.web.body import json_object, json_response, optional_json_object
@@ -57,7 +57,9 @@ async def list_subscriptions(request: web.Request) -> web.Response:
     page = Page(request, "listSubscriptions", {"state": state})
     workspace_id, wanted = api_key_of(request).workspace_id, SubscriptionState(state) if state else None
     found = await request.app[DATABASE].read(
-        listing.subscription_page(workspace_id, NAME, wanted, page.before, page.limit),
+        listing.subscription_page(workspace_id, NAME, page.before, page.limit)
+        if wanted is None
+        else narrowing.subscription_page(workspace_id, NAME, wanted, page.before, page.limit),
         list_of=workspace_id,
     )
     data = [subscription_view(one) for one in found.items]

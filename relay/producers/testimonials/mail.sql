@@ -20,7 +20,7 @@ FROM due WHERE id = due_id
 RETURNING id, workspace_id, recipient, message_id, attempts_made, invitation_id;
 
 -- name: email_waiting
--- It scans what is queued, once at the stop.
+-- scans: what is queued, once, at the stop
 SELECT COUNT(*) AS waiting FROM emails WHERE state = 'queued';
 
 -- name: email_contents
@@ -40,6 +40,7 @@ SET state = :state, next_attempt_at = :next_attempt_at, claimed_at = NULL, last_
 WHERE id = :id AND state = 'sending';
 
 -- name: email_abandon
+-- scans: what is being sent, a handful
 UPDATE emails
 SET state = 'unknown', claimed_at = NULL, completed_at = :now, last_error = 'Relay stopped while this was being sent'
 WHERE state = 'sending' AND (claimed_at <= :claimed_before OR claimed_at > :now);

@@ -24,7 +24,7 @@ UPDATE farewells SET attempts_made = attempts_made - 1, next_attempt_at = :next_
 WHERE target_url = :target_url AND attempts_made > 0;
 
 -- name: farewell_set_back
--- It scans the table, which is small: a row is there from the end of a hook until its platform has been told.
+-- scans: the table, which is small: a row is there from the end of a hook until its platform has been told
 UPDATE farewells SET next_attempt_at = CASE WHEN next_attempt_at <= :was THEN :now ELSE next_attempt_at - :by END
 WHERE next_attempt_at > :now;
 

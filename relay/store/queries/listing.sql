@@ -1,5 +1,5 @@
--- Pages of lists, newest first. Each has the index that gives its order. A second filter is applied on the way, to so many
--- rows and no more: where the page ends before it is full, the list goes on from the last row that was looked at.
+-- Pages of lists, newest first, each by the index that has its order. What has no index of its own is passed over outside,
+-- where the rows that are looked at are counted (`narrowing.py`).
 -- `:before` is the id the last page ended with, `:before_at` its time: without the time in the comparison SQLite would take
 -- the primary key, whose end looks the same, and look through it.
 
@@ -49,27 +49,10 @@ SELECT COUNT(*) AS total, COUNT(CASE WHEN state = 'success' THEN 1 END) AS succe
 FROM deliveries WHERE event_id = :event_id;
 
 -- name: subscription_page
--- scans: so many rows as are looked at
-WITH looked AS MATERIALIZED (
-    SELECT * FROM subscriptions
-    WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND (created_at, id) < (:before_at, :before)
-    ORDER BY workspace_id DESC, api DESC, created_at DESC, id DESC
-    LIMIT :looked_at
-)
-SELECT * FROM looked
-WHERE CAST(:state AS TEXT) IS NULL
-   OR :state = CASE
-        WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'active'
-    END
-ORDER BY created_at DESC, id DESC
-LIMIT :n;
-
--- name: subscription_looked_at
--- The last row that was looked at, when there were so many.
-SELECT id, created_at FROM subscriptions
+SELECT * FROM subscriptions
 WHERE workspace_id = :workspace_id AND api = :api AND removed_at IS NULL AND (created_at, id) < (:before_at, :before)
 ORDER BY workspace_id DESC, api DESC, created_at DESC, id DESC
-LIMIT 1 OFFSET :passed;
+LIMIT :n;
 
 -- name: delivery_page
 SELECT * FROM deliveries
@@ -96,24 +79,10 @@ ORDER BY workspace_id DESC, created_at DESC, id DESC
 LIMIT :n;
 
 -- name: delivery_page_of_subscription
--- scans: so many rows as are looked at
-WITH looked AS MATERIALIZED (
-    SELECT * FROM deliveries
-    WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id
-      AND (created_at, id) < (:before_at, :before)
-    ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
-    LIMIT :looked_at
-)
-SELECT * FROM looked
-WHERE CAST(:state AS TEXT) IS NULL OR state = :state
-ORDER BY created_at DESC, id DESC
-LIMIT :n;
-
--- name: delivery_looked_at_of_subscription
-SELECT id, created_at FROM deliveries
+SELECT * FROM deliveries
 WHERE workspace_id = :workspace_id AND subscription_id = :subscription_id AND (created_at, id) < (:before_at, :before)
 ORDER BY workspace_id DESC, subscription_id DESC, created_at DESC, id DESC
-LIMIT 1 OFFSET :passed;
+LIMIT :n;
 
 -- name: delivery_page_of_event
 -- scans: the deliveries of one event, one for each subscription: few enough to be sorted

@@ -62,7 +62,7 @@ WHERE id = :id AND paused_at IS NULL AND removed_at IS NULL
 RETURNING workspace_id;
 
 -- name: subscription_standings
--- It scans the subscriptions, beside the writer; as delivery_count_pending, for the metrics alone.
+-- scans: the subscriptions, for the metrics, as delivery_count_pending does
 SELECT api,
     SUM(CASE WHEN disabled_at IS NULL AND paused_at IS NULL THEN 1 ELSE 0 END) AS active,
     SUM(CASE WHEN disabled_at IS NULL AND paused_at IS NOT NULL THEN 1 ELSE 0 END) AS paused,
@@ -108,6 +108,7 @@ WHERE id = :id AND secret = :was AND removed_at IS NULL
 RETURNING *;
 
 -- name: subscription_previous_secrets
+-- scans: those that were rotated within the grace, for the chore that ends it
 SELECT id, previous_secrets FROM subscriptions WHERE previous_secrets IS NOT NULL;
 
 -- name: subscription_keep_previous_secrets
