@@ -193,7 +193,9 @@ def sealed_page(after: str, count: int, now_ms: int) -> Steps[tuple[list[Sealed]
     found = []
     for row in rows:
         found.append(Sealed(row["id"], row["secret"]))
-        found += [Sealed(row["id"], one.secret) for one in rotation.still_valid(_previous(row["previous_secrets"]), now_ms)]
+        found += [
+            Sealed(row["id"], one.secret) for one in rotation.still_valid(_previous(row["previous_secrets"]), now_ms)
+        ]
     return found, rows[-1]["id"] if len(rows) == count else None
 
 

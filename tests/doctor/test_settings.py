@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.delivery.resolve import Resolver
 from relay.doctor.checks import settings
 from relay.doctor.installation import as_values, from_values, installation_of
+from relay.outbound.resolve import Resolver
 from relay.settings import load_settings
 from relay.store.secrets import Secrets
 from tests.conftest import StartRelay
