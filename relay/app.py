@@ -23,17 +23,17 @@ from relay.core.model import DeliveryState
 from relay.core.wire import Wire
 from relay.delivery.clocks import TrustedClock, uptime_s
 from relay.delivery.engine import Engine
-from relay.delivery.farewell import DeletingGuard, Farewells
-from relay.delivery.guard import Allowed, Guard
+from relay.delivery.farewell import Farewells
 from relay.delivery.jobs import Chore
-from relay.delivery.post import Poster
 from relay.delivery.removal import removal_chore
 from relay.delivery.report import Report
-from relay.delivery.resolve import Resolver
 from relay.delivery.settle import Settled
-from relay.delivery.tls import trusting_context
 from relay.doctor.installation import Installation, as_values, installation_of
 from relay.notices import ConditionLog
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.post import Poster
+from relay.outbound.resolve import Resolver
+from relay.outbound.tls import trusting_context
 from relay.producers import testimonials
 from relay.producers.testimonials import mail
 from relay.producers.testimonials.smtp import parse_server
@@ -197,24 +197,14 @@ async def running(
         wires, trust = wires_of(settings), trusting_context()
         app[REPORT] = report = Report(clock, monotonic, wires, app[METRICS])
         resolver = Resolver() if resolver is None else resolver
-        farewells = Farewells(
-            database,
-            clock,
-            Poster(
-                DeletingGuard(guard.allowed, guard.own_addresses),
-                resolver=resolver,
-                ssl_context=trust,
-                conditions=conditions,
-            ),
-            wires[rest_hooks.API.name].retry,
-            settings.delivery_timeout,
-        )
-        stack.push_async_callback(farewells.close)
+        poster = Poster(guard, resolver=resolver, ssl_context=trust, conditions=conditions)
+        farewell_retry = wires[rest_hooks.API.name].retry
+        farewells = Farewells(database, clock, poster, farewell_retry, settings.delivery_timeout)
         engine = Engine(
             database,
             clock,
             secrets,
-            Poster(guard, resolver=resolver, ssl_context=trust, conditions=conditions),
+            poster,
             wires,
             timeout_s=settings.delivery_timeout,
             concurrency=settings.delivery_concurrency,

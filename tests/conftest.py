@@ -29,7 +29,7 @@ KEY = "rp_live_" + "b" * 32
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that `relay serve` runs on; for the engine and the store also the one it falls back to."""
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
-    if item.path.parent.name in ("delivery", "store"):
+    if item.path.parent.name in ("delivery", "outbound", "store"):
         factories["asyncio"] = asyncio.new_event_loop
     return factories
 

@@ -196,7 +196,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A POST ready for the wire. `timeout_s` covers everything from connecting to the end of the snippet."""
+    """A request ready for the wire. `timeout_s` covers everything from connecting to the end of the snippet."""
 
     target_url: str
     headers: tuple[tuple[str, str], ...]
@@ -204,6 +204,7 @@ class SignedRequest:
     timeout_s: float
     owner_id: str
     """Whose it is, most often a workspace: a connection that was kept is used for the same owner only."""
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ from relay.delivery.claim import Wanted, claim
 from relay.delivery.faults import Faults, Where
 from relay.delivery.hindrances import PAUSE_S, Hindrances
 from relay.delivery.lanes import Lane
-from relay.delivery.post import Poster
 from relay.delivery.schedule import LANES_PER_CLAIM, Schedule
 from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
+from relay.outbound.post import Poster
 from relay.store import deliveries, subscriptions
 from relay.store.database import Database
 from relay.store.failpoint import failpoint

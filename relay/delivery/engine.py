@@ -17,11 +17,11 @@ from relay.delivery.clocks import LEAST_STEP_MS, TrustedClock
 from relay.delivery.drain import Drain
 from relay.delivery.faults import Faults, Where
 from relay.delivery.jobs import Chore, Jobs
-from relay.delivery.post import Poster
 from relay.delivery.publish import Published, Publisher
 from relay.delivery.report import Report
 from relay.delivery.settle import Recorded, Settled, Settler
 from relay.delivery.sign import Signer
+from relay.outbound.post import Poster
 from relay.store import clock as stored_clock
 from relay.store import deliveries, events, subscriptions, workspaces
 from relay.store.database import Database, Work

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
@@ -17,11 +16,10 @@ from relay.core.errors import NotSent, TargetError
 from relay.core.model import DeadReason, DeliveryState, SignedRequest
 from relay.core.retry import RetryPolicy, judge
 from relay.delivery.clocks import StepBack
-from relay.delivery.guard import Guard
 from relay.delivery.jobs import Chore
-from relay.delivery.post import Poster
 from relay.delivery.report import host_of, reason_of
-from relay.delivery.target import Target, parse_target
+from relay.outbound.post import Poster
+from relay.outbound.target import parse_target
 from relay.store import farewells
 from relay.store.database import Database
 
@@ -43,16 +41,8 @@ def takes_farewell(target_url: str) -> bool:
     return host == HOST or host.endswith(f".{HOST}")
 
 
-class DeletingGuard(Guard):
-    """The same gates for a sender whose requests are DELETEs: what is written begins as the target says."""
-
-    def _target(self, url: object) -> Target:
-        target = super()._target(url)
-        return replace(target, head=target.head.replace(b"POST", b"DELETE", 1))
-
-
 class Farewells:
-    """Says what is due. `sender` has a `DeletingGuard`; `policy` says how often, and how long it waits between."""
+    """Says what is due. `policy` says how often, and how long it waits between."""
 
     def __init__(
         self, database: Database, clock: Callable[[], int], sender: Poster, policy: RetryPolicy, timeout_s: float
@@ -92,13 +82,12 @@ class Farewells:
         """Say no other; the one that is being said has the grace to end."""
         self._stopping = True
 
-    async def close(self) -> None:
-        await self._sender.close()
-
     async def _say(self, farewell: farewells.Farewell) -> None:
         # Whose hook it was is not known any more; nobody else has anything of this one.
         owner_id = farewell.subscription_id
-        outcome = await self._sender.post(SignedRequest(farewell.target_url, (), b"", self._timeout_s, owner_id))
+        outcome = await self._sender.post(
+            SignedRequest(farewell.target_url, (), b"", self._timeout_s, owner_id, "DELETE")
+        )
         spread = random.uniform(-1, 1)  # noqa: S311 - jitter is no secret
         verdict = judge(outcome, self._policy, attempt=farewell.attempts_made, now_ms=self._clock(), spread=spread)
         if verdict.retry_at_ms is not None:

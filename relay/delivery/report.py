@@ -20,7 +20,7 @@ from relay.core.tally import Tally
 from relay.core.wire import Wire
 from relay.delivery.jobs import Chore
 from relay.delivery.settle import Recorded, Settled, Turn, Turned
-from relay.delivery.target import parse_target
+from relay.outbound.target import parse_target
 
 MINUTE_S = 60.0
 TELL_S = 5.0

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from relay.delivery.resolve import Resolver
 from relay.doctor import checks
 from relay.doctor.content import COUNTED
 from relay.doctor.finding import Finding
 from relay.doctor.look import Look, look_at
+from relay.outbound.resolve import Resolver
 from relay.settings import Settings
 from relay.web.api import Api
 

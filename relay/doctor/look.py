@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from relay.core.errors import NotFound, RelayError, StoreError, TargetError
 from relay.core.model import Subscription, SubscriptionState
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.resolve import Resolver
-from relay.delivery.target import Target
 from relay.doctor.content import Content, Examined, content
 from relay.doctor.installation import Installation, from_values, installation_of
 from relay.doctor.network import Network, ask_whether_ready, look_at_mail, look_at_network
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.resolve import Resolver
+from relay.outbound.target import Target
 from relay.settings import Settings
 from relay.store import workspaces
 from relay.store.installation import kept

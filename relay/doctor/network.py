@@ -15,12 +15,12 @@ from typing import NamedTuple, TypeVar
 import aiohttp
 
 from relay.core.errors import NotSent, StartError
-from relay.delivery.guard import Guard
-from relay.delivery.peek import Peek, peek
-from relay.delivery.resolve import LookupFailed, Resolver
-from relay.delivery.target import Target
-from relay.delivery.tls import trusting_context
 from relay.doctor.installation import TRUST
+from relay.outbound.guard import Guard
+from relay.outbound.peek import Peek, peek
+from relay.outbound.resolve import LookupFailed, Resolver
+from relay.outbound.target import Target
+from relay.outbound.tls import trusting_context
 from relay.producers.testimonials.smtp import parse_server, reach
 
 HOSTS = 200

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from relay.core.conditions import Conditions
     from relay.delivery.clocks import TrustedClock
     from relay.delivery.engine import Engine
-    from relay.delivery.guard import Guard
     from relay.delivery.report import Report
+    from relay.outbound.guard import Guard
     from relay.settings import Settings
     from relay.store.database import Database
     from relay.store.secrets import Secrets

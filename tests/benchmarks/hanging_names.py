@@ -9,8 +9,8 @@ import sys
 import time
 
 from relay.app import running
-from relay.delivery.resolve import Resolver, system_lookup
 from relay.log import configure_logging
+from relay.outbound.resolve import Resolver, system_lookup
 from relay.settings import load_settings
 
 

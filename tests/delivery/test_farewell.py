@@ -14,11 +14,11 @@ from relay.core.conditions import Condition
 from relay.core.errors import NotSent
 from relay.core.model import Outcome, SignedRequest, Subscription, SubscriptionState
 from relay.core.retry import JITTER, RetryPolicy
-from relay.delivery.farewell import PUT_BACK_MS, DeletingGuard, Farewells, takes_farewell
-from relay.delivery.guard import Allowed
+from relay.delivery.farewell import PUT_BACK_MS, Farewells, takes_farewell
 from relay.delivery.jobs import Jobs
-from relay.delivery.post import Poster
-from relay.delivery.resolve import Resolver
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.post import Poster
+from relay.outbound.resolve import Resolver
 from relay.store import farewells, subscriptions, workspaces
 from relay.store.database import Row, Steps, statement, work
 from relay.store.sqlite import SqliteDatabase, open_sqlite
@@ -40,7 +40,7 @@ class World:
         self.now_ms = START_MS
 
     def farewells(self, allowed: str = f"127.0.0.1,{ZAPIER}", address: str = "127.0.0.1") -> Farewells:
-        sender = Poster(DeletingGuard(Allowed.parse(allowed)), resolver=Resolver(lambda host: [address], threads=1))
+        sender = Poster(Guard(Allowed.parse(allowed)), resolver=Resolver(lambda host: [address], threads=1))
         return Farewells(self.database, lambda: self.now_ms, sender, POLICY, timeout_s=0.5)
 
     def hook(self, target_url: str, hook_id: str = "zapier-0000000000000001") -> Subscription:
@@ -79,7 +79,7 @@ async def opened(world: World) -> AsyncIterator[Open]:
 
         def open_(*args: str) -> Farewells:
             made = world.farewells(*args)
-            stack.push_async_callback(made.close)
+            stack.push_async_callback(made._sender.close)
             return made
 
         yield open_
@@ -162,7 +162,7 @@ async def test_what_this_machine_could_not_send_uses_up_no_try(world: World, rec
     """However long that lasts; it is said as soon as it can be."""
     answers: list[Callable[[], list[str]]] = [no_descriptor] * 10 + [lambda: ["127.0.0.1"]]
     sender = Poster(
-        DeletingGuard(Allowed.parse(f"127.0.0.1,{ZAPIER}")),
+        Guard(Allowed.parse(f"127.0.0.1,{ZAPIER}")),
         resolver=Resolver(lambda host: answers.pop(0)(), threads=1),
     )
     saying = Farewells(world.database, lambda: world.now_ms, sender, POLICY, timeout_s=0.5)
@@ -174,7 +174,7 @@ async def test_what_this_machine_could_not_send_uses_up_no_try(world: World, rec
         world.now_ms += 10_000
     assert len(receiver.received()) == 1
     assert await world.is_forgotten()
-    await saying.close()
+    await saying._sender.close()
 
 
 def no_descriptor() -> list[str]:
@@ -263,17 +263,17 @@ class Hindered(Poster):
 async def test_what_could_not_be_said_for_a_reason_of_our_own_uses_up_no_try(world: World, receiver: Receiver) -> None:
     """However often; and it waits in between."""
     await world.ended(receiver.url("/ok", host=ZAPIER))
-    sender = Hindered(DeletingGuard(Allowed.parse(ZAPIER)))
+    sender = Hindered(Guard(Allowed.parse(ZAPIER)))
     hindered = Farewells(world.database, lambda: world.now_ms, sender, POLICY, timeout_s=0.5)
     for _ in range(5):
         await hindered.say_due()
         await hindered.say_due()
         world.now_ms += PUT_BACK_MS
     assert sender.tries == 5
-    await hindered.close()
+    await hindered._sender.close()
     saying = world.farewells()
     await saying.say_due()
-    await saying.close()
+    await saying._sender.close()
     assert len(receiver.received()) == 1
     assert await world.is_forgotten()
 
@@ -289,7 +289,7 @@ async def test_what_is_being_said_at_the_stop_may_end_and_else_is_said_by_the_ne
     work.start()
     await receiver.wait_for(1)
     await work.stop(5)
-    await saying.close()
+    await saying._sender.close()
     assert len(receiver.received()) == 1
 
     for number in range(3):
@@ -299,7 +299,7 @@ async def test_what_is_being_said_at_the_stop_may_end_and_else_is_said_by_the_ne
     work.start()
     await receiver.wait_for(2)
     await work.stop(0.05)
-    await hanging.close()
+    await hanging._sender.close()
     left = await world.database.read(all_left())
     assert [row["attempts_made"] for row in left] == [0, 0], "what was cut off was no try"
 

@@ -31,11 +31,11 @@ from relay.delivery import hindrances
 from relay.delivery.clocks import TrustedClock, uptime_s
 from relay.delivery.engine import Engine
 from relay.delivery.faults import Where
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.post import Poster
 from relay.delivery.report import Report
 from relay.delivery.settle import Settled
-from relay.delivery.tls import ResumingContext
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.post import Poster
+from relay.outbound.tls import ResumingContext
 from relay.store import subscriptions, workspaces
 from relay.store.secrets import Secrets
 from relay.store.sqlite import SqliteDatabase, open_sqlite

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from relay.app import APIS, wall_clock
-from relay.delivery.resolve import Resolver
 from relay.doctor.examine import Report, examine
 from relay.doctor.finding import as_row
 from relay.doctor.look import Look, look_at
+from relay.outbound.resolve import Resolver
 from relay.settings import load_settings
 from tests.conftest import Relay
 

@@ -223,7 +223,7 @@ async def test_one_secret_among_others_that_is_sealed_with_another_key_is_found(
 
 async def test_a_key_that_is_a_setting_of_the_server_is_not_missed(tmp_path: Path, start_relay: StartRelay) -> None:
     """It is not in this shell, so it cannot be tried."""
-    async with start_relay(secret_key="of the server") as relay:
+    async with start_relay(secret_key="the key of the server") as relay:
         await add_webhook(relay, "https://hooks.example.com/a")
     report = await examined(tmp_path)
     assert [one.problem for one in report.findings] == ["not_running"]

@@ -83,7 +83,7 @@ async def test_without_the_key_the_server_is_greeted_only(tmp_path: Path, start_
             smtp_url=f"smtp://user:wrong@127.0.0.1:{port}",
             mail_from=SENDER,
             allow_targets="",
-            secret_key="of the server",
+            secret_key="the key of the server",
         ),
     ):
         report = await examined(tmp_path, offline=False)

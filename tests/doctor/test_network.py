@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import trustme
 
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.resolve import Resolver
-from relay.delivery.target import parse_target
 from relay.doctor.network import HOSTS, look_at_network
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.resolve import Resolver
+from relay.outbound.target import parse_target
 from tests.conftest import Relay, StartRelay
 from tests.doctor.patient import add_hook, add_subscription, add_webhook, examined
 from tests.receiver import Receiver

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.delivery.resolve import Resolver
 from relay.doctor.checks import settings
 from relay.doctor.installation import as_values, from_values, installation_of
+from relay.outbound.resolve import Resolver
 from relay.settings import load_settings
 from relay.store.secrets import Secrets
 from tests.conftest import StartRelay
@@ -45,7 +45,7 @@ async def test_names_that_mean_nothing_are_found(
         ({"mail_from": "relay@example.com"}, {}, "RELAY_MAIL_FROM"),
         ({}, {"RELAY_ALLOW_TARGETS": "10.0.0.0/8"}, "RELAY_ALLOW_TARGETS"),
         ({"sample_events": "empty"}, {}, "RELAY_SAMPLE_EVENTS"),
-        ({"secret_key": "x", "database": "other.db"}, {"RELAY_DATA_DIR": "/x"}, "RELAY_DATA_DIR"),
+        ({"secret_key": "x" * 16, "database": "other.db"}, {"RELAY_DATA_DIR": "/x"}, "RELAY_DATA_DIR"),
     ],
 )
 async def test_settings_that_change_nothing_are_found(
@@ -124,14 +124,14 @@ async def test_without_the_network_it_is_not_known_which_targets_are_used(
 async def test_what_is_left_has_no_secret_in_clear(tmp_path: Path, start_relay: StartRelay) -> None:
     smtp_url = "smtp://user:canary-password@127.0.0.1:9"
     flags = {"smtp_url": smtp_url, "mail_from": "relay@example.com", "admin_password": "canary-admin"}
-    async with start_relay(**flags, secret_key="canary-key"):
+    async with start_relay(**flags, secret_key="canary-key-canary-key"):
         pass
     with contextlib.closing(sqlite3.connect(tmp_path / "relay" / "relay.db")) as connection:
         left = dict(connection.execute("SELECT name, value FROM installation").fetchall())
     assert left["mail_server"] == '"smtp://127.0.0.1:9"'
     assert not [value for value in left.values() if "canary" in value or "rp_live_" in value]
     sealed = left["sealed_smtp_url"].strip('"')
-    assert Secrets(["canary-key"]).open(sealed) == smtp_url
+    assert Secrets(["canary-key-canary-key"]).open(sealed) == smtp_url
 
 
 def test_what_is_left_is_read_as_it_was(tmp_path: Path) -> None:

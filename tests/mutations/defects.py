@@ -74,13 +74,13 @@ DEFECTS = (
         "no guard at the connection",
         (
             Change(
-                "relay/delivery/post.py",
+                "relay/outbound/post.py",
                 "allowed = [ip_text for ip_text in found if"
                 " self._guard.allowed_address(ip_text, target.port, target.host)]",
                 "allowed = list(found)",
             ),
         ),
-        ("tests/delivery/test_post.py::test_a_name_that_turns_private_after_it_was_checked_is_refused",),
+        ("tests/outbound/test_post.py::test_a_name_that_turns_private_after_it_was_checked_is_refused",),
     ),
     Defect(
         "what is held is held for ever",
@@ -158,14 +158,14 @@ DEFECTS = (
         "an answer is read without a bound",
         (
             Change(
-                "relay/delivery/answer.py",
+                "relay/outbound/answer.py",
                 "room = MAX_SNIPPET - len(self.answer.body)",
                 "room = 2**62",
             ),
-            Change("relay/delivery/answer.py", "self._body_bytes > MAX_BODY and", "self._body_bytes > 2**62 and"),
-            Change("relay/delivery/answer.py", "self._head_bytes > MAX_HEAD and", "self._head_bytes > 2**62 and"),
+            Change("relay/outbound/answer.py", "self._body_bytes > MAX_BODY and", "self._body_bytes > 2**62 and"),
+            Change("relay/outbound/answer.py", "self._head_bytes > MAX_HEAD and", "self._head_bytes > 2**62 and"),
         ),
-        ("tests/delivery/test_post.py::test_an_answer_without_an_end_costs_neither_memory_nor_time",),
+        ("tests/outbound/test_post.py::test_an_answer_without_an_end_costs_neither_memory_nor_time",),
     ),
     Defect(
         "nothing sent for a reason of our own is a failure of the receiver",
@@ -271,29 +271,29 @@ DEFECTS = (
         "a connection is everybody's",
         (
             Change(
-                "relay/delivery/post.py",
+                "relay/outbound/post.py",
                 "key = (request.owner_id, target.scheme,",
                 'key = ("", target.scheme,',
             ),
         ),
-        ("tests/delivery/test_kept_connections.py::test_a_host_cannot_answer_for_another_workspace",),
+        ("tests/outbound/test_kept_connections.py::test_a_host_cannot_answer_for_another_workspace",),
     ),
     Defect(
         "what is there already is the next answer",
         (
             Change(
-                "relay/delivery/connection.py",
+                "relay/outbound/connection.py",
                 "return self.reusable and not self._readable.poll(0)",
                 "return self.reusable",
             ),
         ),
-        ("tests/delivery/test_kept_connections.py::test_what_the_event_loop_has_yet_to_read_is_noticed",),
+        ("tests/outbound/test_kept_connections.py::test_what_the_event_loop_has_yet_to_read_is_noticed",),
     ),
     Defect(
         "an odd head undoes the status",
         (
             Change(
-                "relay/delivery/answer.py",
+                "relay/outbound/answer.py",
                 """\
             self.exact = False
             head = _FOLD.sub(b" ", head)
@@ -304,7 +304,7 @@ DEFECTS = (
             ),
         ),
         (
-            "tests/delivery/test_answer.py::test_a_success_is_a_success_and_the_next_request_has_a_connection_of_its_own",
+            "tests/outbound/test_answer.py::test_a_success_is_a_success_and_the_next_request_has_a_connection_of_its_own",
         ),
     ),
     Defect(

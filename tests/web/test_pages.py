@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from relay.delivery.resolve import Resolver
+from relay.outbound.resolve import Resolver
 from tests.conftest import KEY, Relay, StartRelay
 
 

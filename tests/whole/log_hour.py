@@ -22,7 +22,7 @@ import uvloop
 from aiosmtpd.smtp import SMTP
 
 from relay.app import running
-from relay.delivery.resolve import Resolver
+from relay.outbound.resolve import Resolver
 from relay.settings import load_settings
 from tests.conftest import KEY, Relay
 from tests.logged import Logged, logged

@@ -16,7 +16,7 @@ import pytest
 from relay.app import wall_clock
 from relay.core.keys import SCOPES
 from relay.delivery.removal import GRACE_MS, remove_workspaces
-from relay.delivery.resolve import Resolver
+from relay.outbound.resolve import Resolver
 from relay.store import workspaces
 from tests.apis.contract.scene import play
 from tests.apis.rest_hooks.platform import publish, until
@@ -123,7 +123,7 @@ async def test_what_is_to_be_told_waits_for_the_next_start(
 _SERVE = """
 import asyncio
 from relay.app import running
-from relay.delivery.resolve import Resolver
+from relay.outbound.resolve import Resolver
 from relay.settings import load_settings
 
 async def main():

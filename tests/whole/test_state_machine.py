@@ -33,12 +33,12 @@ from relay.core.moments import iso
 from relay.core.signing import new_secret
 from relay.delivery.drain import Drain
 from relay.delivery.faults import Faults, Where
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.post import Poster
 from relay.delivery.publish import Publisher
 from relay.delivery.settle import Settler
 from relay.delivery.sign import Signer
-from relay.delivery.tls import ResumingContext
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.post import Poster
+from relay.outbound.tls import ResumingContext
 from relay.store import deliveries, subscriptions, workspaces
 from relay.store.database import Steps, work
 from relay.store.secrets import Secrets

@@ -10,7 +10,7 @@ from typing import Any
 from relay.core.errors import InputError
 from relay.core.model import DeliveryState
 from relay.core.moments import moment_ms
-from relay.delivery.guard import Guard
+from relay.outbound.guard import Guard
 from relay.producers.testimonials import customer
 from relay.producers.testimonials.model import Customer, SubmissionStatus
 

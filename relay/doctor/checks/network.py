@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from relay.delivery.target import Target
 from relay.doctor.content import Examined
 from relay.doctor.finding import Area, Finding, Problem, moment, span
 from relay.doctor.look import Look
+from relay.outbound.target import Target
 
 SOON_MS = 14 * 86_400_000
 SHOWN_IDS = 5

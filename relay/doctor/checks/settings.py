@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from yarl import URL
 
-from relay.delivery.guard import Allowed, strict_address
 from relay.doctor.finding import Area, Finding, Problem
 from relay.doctor.look import Look
+from relay.outbound.guard import Allowed, strict_address
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - asked about, not listened on
 SLOTS = 9

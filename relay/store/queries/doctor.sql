@@ -69,7 +69,7 @@ FROM lane JOIN subscriptions s ON s.id = lane.subscription_id;
 -- name: doctor_waiting_count
 SELECT COUNT(*) AS waiting FROM (
     SELECT id FROM deliveries WHERE subscription_id = :subscription_id AND state = 'pending' LIMIT :n
-) AS some;
+) AS counted;
 
 -- name: doctor_last_progress
 -- When one of the deliveries before those that wait was tried: a queue that is worked off has such.

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from relay.delivery.resolve import Resolver
+from relay.outbound.resolve import Resolver
 from relay.store import deliveries
 from tests.apis.rest_hooks.platform import CLIP, log, publish, subscribe, until, until_settled
 from tests.conftest import KEY, Relay, StartRelay

@@ -9,7 +9,7 @@ import pytest
 from relay.apis.rest_hooks.input import ANY_EVENT_TYPE_TEXT, App, Hook, app_of, read_hook
 from relay.apis.rest_hooks.storefronts import STOREFRONTS
 from relay.core.errors import InputError
-from relay.delivery.guard import Allowed, Guard
+from relay.outbound.guard import Allowed, Guard
 
 TARGET = "https://hooks.zapier.com/hooks/catch/123/abc"
 KNOWN = {"review.created", "rating.dropped", "clip.approved"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relay.core.conditions import Condition
-from relay.delivery.resolve import Resolver
+from relay.outbound.resolve import Resolver
 from relay.web.wiring import CONDITIONS
 from tests.apis.webhook_relay.client import deliveries, fields_of, verify
 from tests.conftest import Relay, StartRelay

@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from relay.delivery.guard import Guard, strict_address
-from relay.delivery.target import Target
+from relay.outbound.guard import Guard, strict_address
+from relay.outbound.target import Target
 
 MAX_ADDRESSES = 2
 """How many addresses of a name are tried."""

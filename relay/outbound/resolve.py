@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from relay.core.conditions import Condition
 from relay.core.errors import NotSent
-from relay.delivery.shortage import descriptors_are_short, shortage_in
+from relay.outbound.shortage import descriptors_are_short, shortage_in
 
 LIMIT_S = 5.0
 """For one look-up, as far as those who wait for it are concerned; it begins when a thread has taken it up."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.delivery.connection import Connection
+from relay.outbound.connection import Connection
 
 Key = tuple[str, str, str, int]
 """(owner, scheme, host, port)"""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import cast
 
 from relay.core.model import ErrorCode
-from relay.delivery.answer import Answer, AnswerReader, NotHttp
-from relay.delivery.tls import LookedAt
+from relay.outbound.answer import Answer, AnswerReader, NotHttp
+from relay.outbound.tls import LookedAt
 
 BODY_WAIT_S = 2.0
 """How long the rest of a snippet may take once the headers are in: the status has decided by then."""

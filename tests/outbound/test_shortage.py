@@ -22,13 +22,13 @@ import trustme
 from relay.core.conditions import Change, Condition, Conditions
 from relay.core.errors import NotSent
 from relay.core.model import ErrorCode
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.pool import Pool
-from relay.delivery.post import Poster
-from relay.delivery.resolve import CACHE_SIZE, Lookup, Resolver, system_lookup
-from relay.delivery.shortage import Shortage
-from tests.delivery.test_post import request_to, until
-from tests.delivery.test_tls import name_in_folder
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.pool import Pool
+from relay.outbound.post import Poster
+from relay.outbound.resolve import CACHE_SIZE, Lookup, Resolver, system_lookup
+from relay.outbound.shortage import Shortage
+from tests.outbound.test_post import request_to, until
+from tests.outbound.test_tls import name_in_folder
 from tests.receiver import Receiver
 
 
@@ -205,7 +205,7 @@ async def test_when_no_local_port_is_left_that_is_ours_and_no_way_to_an_address_
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(type(loop), "create_connection", refuse, raising=False)
         assert await sender.not_sent("http://127.0.0.1:8080/") is Condition.PORTS_SHORT
-        monkeypatch.setattr("relay.delivery.post.can_reach", lambda address, port: False)
+        monkeypatch.setattr("relay.outbound.post.can_reach", lambda address, port: False)
         outcome = await sender.poster.post(request_to("http://127.0.0.1:8080/"))
         assert outcome.error_code is ErrorCode.CONNECTION_ERROR
 

@@ -11,14 +11,14 @@ from relay import __version__
 from relay.core.conditions import Condition, Conditions
 from relay.core.errors import NotSent, TargetError
 from relay.core.model import ErrorCode, Outcome, SignedRequest
-from relay.delivery.answer import MAX_SNIPPET, Answer
-from relay.delivery.connection import Connection, ExchangeFailed
-from relay.delivery.guard import Guard, strict_address
-from relay.delivery.pool import Key, Pool
-from relay.delivery.resolve import LookupFailed, Resolver
-from relay.delivery.shortage import Shortage, can_reach, descriptors_are_short, shortage_in
-from relay.delivery.target import Target
-from relay.delivery.tls import ResumingContext, trusting_context
+from relay.outbound.answer import MAX_SNIPPET, Answer
+from relay.outbound.connection import Connection, ExchangeFailed
+from relay.outbound.guard import Guard, strict_address
+from relay.outbound.pool import Key, Pool
+from relay.outbound.resolve import LookupFailed, Resolver
+from relay.outbound.shortage import Shortage, can_reach, descriptors_are_short, shortage_in
+from relay.outbound.target import Target
+from relay.outbound.tls import ResumingContext, trusting_context
 
 MAX_ADDRESSES = 4
 """How many addresses of one name are tried in one POST."""
@@ -26,6 +26,7 @@ HANDSHAKE_S = 10.0
 MAX_HEADER_VALUE = 256
 
 _BASE_HEADERS = f"User-Agent: Relay/{__version__}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n".encode("ascii")
+_METHODS = {name: name.encode("ascii") for name in ("POST", "GET", "PUT", "PATCH", "DELETE")}
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "user-agent", "accept-encoding"})
 
 
@@ -182,7 +183,7 @@ def _head_of(request: SignedRequest, target: Target) -> bytes:
     if not _OURS.isdisjoint([name.lower() for name, _ in request.headers]):
         raise ValueError("a header is set that belongs to the sender")
     length = b"Content-Length: %d\r\n" % len(request.body)
-    return b"".join((target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n"))
+    return b"".join((_METHODS[request.method], target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n"))
 
 
 def _outcome(started: float, answer: Answer) -> Outcome:

@@ -16,12 +16,12 @@ import trustme
 
 from relay.core.errors import StartError
 from relay.core.model import ErrorCode, Outcome
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.pool import Pool
-from relay.delivery.post import Poster
-from relay.delivery.resolve import Resolver
-from relay.delivery.tls import LOOK_AGAIN_S, ResumingContext, trusting_context
-from tests.delivery.test_post import request_to
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.pool import Pool
+from relay.outbound.post import Poster
+from relay.outbound.resolve import Resolver
+from relay.outbound.tls import LOOK_AGAIN_S, ResumingContext, trusting_context
+from tests.outbound.test_post import request_to
 from tests.receiver import Receiver
 
 AUTHORITY = trustme.CA()
@@ -157,7 +157,7 @@ async def test_a_kept_connection_does_not_outlast_its_certificate_either() -> No
 
 async def test_a_kept_connection_grows_old_however_busy_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address was looked up and judged when it was made."""
-    monkeypatch.setattr("relay.delivery.connection.MAX_AGE_S", 0.2)
+    monkeypatch.setattr("relay.outbound.connection.MAX_AGE_S", 0.2)
     poster = Poster(Guard(Allowed.parse("127.0.0.0/8")))
     async with Receiver() as receiver, asyncio.timeout(5):
         while receiver.connections < 3:

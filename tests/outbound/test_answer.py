@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.model import ErrorCode
-from relay.delivery.answer import MAX_BODY, MAX_HEAD, MAX_SNIPPET, AnswerReader, NotHttp
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.post import Poster
-from tests.delivery.test_post import request_to
+from relay.outbound.answer import MAX_BODY, MAX_HEAD, MAX_SNIPPET, AnswerReader, NotHttp
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.post import Poster
+from tests.outbound.test_post import request_to
 from tests.receiver import Receiver
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -17,12 +17,12 @@ import trustme
 
 from relay.core.errors import StartError
 from relay.core.model import ErrorCode, Outcome, SignedRequest
-from relay.delivery.answer import MAX_SNIPPET
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.pool import Pool
-from relay.delivery.post import Poster
-from relay.delivery.resolve import Lookup, LookupFailed, Resolver
-from relay.delivery.tls import ResumingContext, trusting_context
+from relay.outbound.answer import MAX_SNIPPET
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.pool import Pool
+from relay.outbound.post import Poster
+from relay.outbound.resolve import Lookup, LookupFailed, Resolver
+from relay.outbound.tls import ResumingContext, trusting_context
 from tests.receiver import Receiver
 
 HEADERS = (("content-type", "application/json"), ("webhook-id", "dlv_1"), ("X-Webhook-Signature", "t=1,v1=ab"))

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.post import Poster
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.post import Poster
 from tests.conftest import Relay, StartRelay
-from tests.delivery.test_post import request_to
+from tests.outbound.test_post import request_to
 from tests.receiver import Receiver
 
 GONE = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"

@@ -30,7 +30,7 @@ _SENDABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a POST goes, with what each request to it begins with."""
+    """Where a request goes, with what each one to it begins with."""
 
     url: str
     """ASCII; the very text that was given, unless that had other characters."""
@@ -39,7 +39,7 @@ class Target:
     """Lower case, IDNA, no trailing dot; of a literal the canonical form, without brackets."""
     port: int
     head: bytes
-    """The request line and the Host header."""
+    """What follows the method: the rest of the request line, and the Host header."""
     address: IPv4Address | IPv6Address | None
     """Set when the host is a literal address."""
 
@@ -79,7 +79,7 @@ def parse_target(url: object) -> Target:
     if port != default_port:
         shown += f":{port}"
     path = resource if resource.startswith("/") else "/" + resource
-    return Target(url, scheme, host, port, f"POST {path} HTTP/1.1\r\nHost: {shown}\r\n".encode("ascii"), address)
+    return Target(url, scheme, host, port, f" {path} HTTP/1.1\r\nHost: {shown}\r\n".encode("ascii"), address)
 
 
 def _read_host(text: str) -> tuple[str, IPv4Address | IPv6Address | None]:

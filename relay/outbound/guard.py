@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from relay.core.errors import StartError, TargetError, TargetFault
-from relay.delivery.target import Target, is_host_name, parse_target
+from relay.outbound.target import Target, is_host_name, parse_target
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

