@@ -44,7 +44,7 @@ def doctor(*, workspace: str | None, offline: bool, as_json: bool, **flags: Any)
         for one in report.findings:
             click.echo("\n".join(as_lines(one)) + "\n")
         click.echo("\n".join(map(printable, _summary(report))))
-    _end(any(one.needs_person for one in report.findings))
+    _end(any(one.needs_person for one in report.findings), looked_up=not offline)
 
 
 @click.command("doctor")
@@ -76,7 +76,7 @@ def hooks_doctor(*, workspace: str | None, as_json: bool, **flags: Any) -> None:
         for one in found:
             click.echo("\n".join(as_lines(one)) + "\n")
         click.echo(f"{counted(count, 'hook')}, {counted(len(found), 'finding') if found else 'nothing wrong'}")
-    _end(bool(found))
+    _end(bool(found), looked_up=False)
 
 
 def _examined(flags: dict[str, Any], workspace: str | None, *, offline: bool) -> Report:
@@ -117,7 +117,9 @@ def _summary(report: Report) -> list[str]:
     return lines
 
 
-def _end(wrong: bool) -> NoReturn:
+def _end(wrong: bool, *, looked_up: bool) -> NoReturn:
     sys.stdout.flush()
-    # A name look-up that hangs in the system's library cannot be cancelled, and Python would wait for its thread.
-    os._exit(int(wrong))
+    if looked_up:
+        # A name look-up that hangs in the system's library cannot be cancelled, and Python would wait for its thread.
+        os._exit(int(wrong))
+    sys.exit(int(wrong))
