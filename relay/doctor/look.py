@@ -103,7 +103,9 @@ async def look_at(
     """
     path = settings.database_path
     if not path.is_file():
-        raise NotFound(f"there is no database {path.absolute()}; name its folder with --data-dir")
+        raise NotFound(
+            f"there is no database {path.absolute()}; name its folder with --data-dir, or make one with relay serve"
+        )
     read = _read(path, workspace_name, now_ms)
     installation = read.left or installation_of(settings, now_ms, None)
     data_dir = _data_dir(settings, installation)

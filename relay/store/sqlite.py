@@ -320,6 +320,10 @@ class SqliteDatabase:
 
     def _refused(self, condition: Condition, error: sqlite3.Error) -> None:
         self._refused_at_s = time.monotonic()
+        if (amiss := self._amiss()) is not None:
+            # SQLite may notice first that its file is not in its place, and calls that read-only.
+            self._conditions.begin(Condition.MOVED, amiss)
+            return
         self._conditions.begin(condition, str(error))
 
 

@@ -17,7 +17,17 @@ from tests.conftest import Relay
 from tests.receiver import Receiver
 
 _OF_THE_MOMENT = {
-    *("id", "created_at", "updated_at", "secret", "secret_used", "signing_secret", "signature_sent", "latency_ms"),
+    *(
+        "id",
+        "created_at",
+        "updated_at",
+        "secret_rotated_at",
+        "secret",
+        "secret_used",
+        "signing_secret",
+        "signature_sent",
+        "latency_ms",
+    ),
     *("reused", "since", "until", "consecutive_failures"),
 }
 """Members of answers that differ from call to call."""
