@@ -28,7 +28,7 @@ _OF_THE_MOMENT = {
         "signature_sent",
         "latency_ms",
     ),
-    *("reused", "since", "until", "consecutive_failures"),
+    *("reused", "since", "until", "counted_until", "consecutive_failures"),
 }
 """Members of answers that differ from call to call."""
 
