@@ -86,6 +86,8 @@ class SqliteDatabase:
         self._refused_at_s = -REFUSED_S
         self._place: Place | None = None
         self._found_amiss: str | None = None
+        self._is_away = False
+        """Whether the writer has found its file not in its place; only its thread looks at this."""
         self._looked_at_s = 0.0
         self._probing: asyncio.Task[None] | None = None
         self._probed_at_s = -PROBE_S
@@ -230,6 +232,7 @@ class SqliteDatabase:
         try:
             execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
+            self._need_place()
             raise self._store_error(error) from error
         try:
             yield
@@ -237,13 +240,16 @@ class SqliteDatabase:
             amiss = self._amiss(within_s=LOOK_S)
             if amiss is None:
                 execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._writer.in_transaction:
                 execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                self._need_place()
             raise
         if amiss is not None:
             execute("ROLLBACK")
             self._gone(amiss)
+        self._is_away = False
         self._conditions.end(Condition.MOVED)
         self._conditions.end(Condition.LOCKED)
         if time.monotonic() - self._refused_at_s >= REFUSED_S:
@@ -310,21 +316,27 @@ class SqliteDatabase:
             case _:
                 return StoreError(str(error))
 
+    def _need_place(self) -> None:
+        """SQLite may notice first that its file is not in its place, and calls that read-only or an i/o error."""
+        if (amiss := self._amiss()) is not None:
+            self._gone(amiss)
+
     def _gone(self, amiss: str) -> NoReturn:
-        if not self._conditions.holds(Condition.MOVED):
+        if not self._is_away:
+            self._is_away = True
             # What is in the log alone would be lost with it, and missing in a file that was renamed.
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._conditions.begin(Condition.MOVED, amiss)
+        self._conditions.begin(Condition.MOVED, amiss)
         raise StoreReadOnly(f"the database file is not in its place: {amiss}")
 
     def _refused(self, condition: Condition, error: sqlite3.Error) -> None:
         self._refused_at_s = time.monotonic()
         if (amiss := self._amiss()) is not None:
-            # SQLite may notice first that its file is not in its place, and calls that read-only.
+            # A reader may be the first to meet it that the file is not in its place.
             self._conditions.begin(Condition.MOVED, amiss)
-            return
-        self._conditions.begin(condition, str(error))
+        else:
+            self._conditions.begin(condition, str(error))
 
 
 class _Refusal(NamedTuple):
