@@ -78,7 +78,9 @@ class Conditions:
         self._report(Change(condition, detail, None))
 
     def end(self, condition: Condition, detail: str = "") -> None:
-        """It holds no more; nothing happens when it did not."""
+        """It holds no more; nothing happens when it did not: said with every commit, so no lock is taken then."""
+        if condition not in self._since_s:
+            return
         with self._lock:
             found = self._since_s.pop(condition, None)
         if found is not None:

@@ -13,7 +13,7 @@ from relay.core.conditions import Conditions
 from relay.core.errors import StoreError
 from relay.core.model import Claimed, DeadReason, Event, Outcome, SignedRequest
 from relay.core.wire import Wire
-from relay.delivery.clocks import LEAST_STEP_MS, TrustedClock
+from relay.delivery.clocks import DAY_MS, LEAST_STEP_MS, TrustedClock
 from relay.delivery.drain import Drain
 from relay.delivery.faults import Faults, Where
 from relay.delivery.jobs import Chore, Jobs
@@ -36,7 +36,6 @@ LANES_A_SECOND = 500
 KEEP_TIME_S = 600.0
 """How often the time is stored as seen."""
 EXPIRE_PAGE = 200
-DAY_MS = 86_400_000
 
 log = structlog.get_logger()
 

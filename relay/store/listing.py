@@ -149,6 +149,15 @@ def _oldest(workspace_id: str, api: str, after: Position, limit: int) -> Steps[l
     return [subscriptions.from_row(row) for row in rows]
 
 
+def delivery_statement(event_id: str | None, subscription_id: str | None, state: DeliveryState | None) -> str:
+    """The statement of the first of these filters that is given: the one whose index a list of deliveries goes by."""
+    if event_id is not None:
+        return "delivery_page_of_event"
+    if subscription_id is not None:
+        return "delivery_page_of_subscription"
+    return "delivery_page" if state is None else f"delivery_page_{state.value}"
+
+
 @work
 def delivery_page(
     workspace_id: str,
@@ -159,16 +168,8 @@ def delivery_page(
     limit: int,
 ) -> Steps[Page[Delivery]]:
     """Deliveries of a workspace, of any API. Those of a subscription are not chosen by their state (`narrowing.py`)."""
-    if event_id is not None:
-        name = "delivery_page_of_event"
-    elif subscription_id is not None:
-        name = "delivery_page_of_subscription"
-    elif state is not None:
-        name = f"delivery_page_{state.value}"
-    else:
-        name = "delivery_page"
     rows = yield statement(
-        name,
+        delivery_statement(event_id, subscription_id, state),
         workspace_id=workspace_id,
         event_id=event_id,
         subscription_id=subscription_id,

@@ -13,14 +13,12 @@ from relay.core.ids import ulid_floor
 from relay.core.model import Delivery, DeliveryState, Subscription, SubscriptionState
 from relay.store import deliveries, listing, subscriptions
 from relay.store.database import Row, Steps, statement, work
-from relay.store.listing import Counted, Page, Position
+from relay.store.listing import PAGE_BYTES, Counted, Page, Position, delivery_statement
 
 LOOKED_AT = 2_000
 """How many rows one page looks at."""
 STEP = 200
 """How many of them are read at a time."""
-PAGE_BYTES = 1024 * 1024
-"""How many bytes of payload a page of events has, more or less."""
 
 
 class Narrowing(NamedTuple):
@@ -96,14 +94,8 @@ def _deliveries(
     before: Position,
 ) -> tuple[_Walk, Position]:
     where = {"workspace_id": workspace_id, "event_id": event_id, "subscription_id": subscription_id, "state": None}
-    if event_id is not None:
-        name, is_by_id = "delivery_page_of_event", True
-    elif subscription_id is not None:
-        name, is_by_id = "delivery_page_of_subscription", False
-    elif state is not None:
-        name, is_by_id = f"delivery_page_{state.value}", False
-    else:
-        name, is_by_id = "delivery_page", True
+    name = delivery_statement(event_id, subscription_id, state)
+    is_by_id = name in ("delivery_page_of_event", "delivery_page")
     after_ms, from_id = narrowing.after_ms, narrowing.from_id()
 
     def is_past(row: Row) -> bool:
