@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import resource
 import shutil
@@ -30,6 +31,16 @@ from relay.outbound.shortage import Shortage
 from tests.outbound.test_post import request_to, until
 from tests.outbound.test_tls import name_in_folder
 from tests.receiver import Receiver
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_of_other_tests() -> None:
+    """A look-up of theirs that still hangs, or a socket nobody closed, would give a descriptor back amid this test."""
+    gc.collect()
+    give_up = time.monotonic() + 15
+    while len(threads := threading.enumerate()) > 1:
+        assert time.monotonic() < give_up, f"other tests left threads: {threads}"
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager
