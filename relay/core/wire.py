@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.core.model import Claimed, Event, Subscription
 from relay.core.retry import RetryPolicy
@@ -12,8 +12,7 @@ from relay.core.retry import RetryPolicy
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Signing:
+class Signing(NamedTuple):
     """What a signature is made of, at the moment of sending."""
 
     timestamp_s: int

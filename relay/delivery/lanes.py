@@ -49,6 +49,8 @@ class Lane:
     """Monotonic time of the newest counted failure."""
     proven: bool = False
     """Whether the target has answered well before. Until then it is asked one request at a time."""
+    standing: Standing = Standing.NEW
+    """What follows from `failures` and `proven`; it is asked for more often than they change."""
     counted_as: Standing = Standing.NEW
     """The standing that `waiting` is counted with in the room for what is held."""
     pace: Pace | None = None
@@ -56,11 +58,10 @@ class Lane:
     """The room that is kept for the claim that is under way."""
     timer_at_ms: int = NEVER_MS
 
-    @property
-    def standing(self) -> Standing:
-        if self.failures:
-            return Standing.FAILING
-        return Standing.PROVEN if self.proven else Standing.NEW
+    def stand(self, *, failures: int, proven: bool) -> None:
+        """What is known of its target."""
+        self.failures, self.proven = failures, proven
+        self.standing = Standing.FAILING if failures else Standing.PROVEN if proven else Standing.NEW
 
     @property
     def claiming(self) -> bool:

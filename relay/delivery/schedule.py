@@ -61,6 +61,12 @@ class Schedule:
         """The engine's time: the wall clock's, but never behind what has passed. When the wall clock is set back it
         goes on from where it was, so that what falls due in a minute does so in a minute, until `set_back`."""
         now_ms = self._clock()
+        if now_ms >= self._newest_ms:  # it runs on, so far as `tick` has seen it, which looks every second
+            self._newest_ms = now_ms
+            return now_ms
+        return self._caught_up(now_ms)
+
+    def _caught_up(self, now_ms: int) -> int:
         passed_ms = self._began_at_ms + int((self._monotonic() - self._began_at_s) * 1000)
         if passed_ms - now_ms >= LEAST_STEP_MS:
             now_ms = passed_ms
@@ -112,15 +118,14 @@ class Schedule:
         if lane is None:
             lane = self._lane(waiting.subscription_id)
             lane.workspace_id = waiting.workspace_id
-            lane.failures = waiting.consecutive_failures
-            lane.proven = lane.proven or waiting.is_answering
+            lane.stand(failures=waiting.consecutive_failures, proven=lane.proven or waiting.is_answering)
         elif lane.held:
             return
         self.due(waiting.subscription_id, waiting.due_at_ms)
 
     def _lane(self, subscription_id: str) -> Lane:
-        proven = subscription_id in self._proven
-        lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit, proven=proven)
+        lane = self._lanes[subscription_id] = Lane(subscription_id, self._lane_limit)
+        lane.stand(failures=0, proven=subscription_id in self._proven)
         lane.due_at_ms = NEVER_MS
         return lane
 
@@ -129,7 +134,7 @@ class Schedule:
         lane = self._lanes.get(subscription_id)
         if lane is not None:
             self._let_go(lane)
-            lane.failures = 0
+            lane.stand(failures=0, proven=lane.proven)
             lane.hindered = 0
             lane.not_before_ms = 0
         self.due(subscription_id, 0)
@@ -152,7 +157,7 @@ class Schedule:
     def tick(self, now_s: float) -> float:
         """Take up what the passing of time brings; how many seconds it can be slept unless something else happens."""
         look_again_s = self._slots.move_slow(now_s)
-        now_ms = self.now()
+        now_ms = self._caught_up(self._clock())
         for lane in self._timers.take_due(now_ms):
             self._consider(lane)
         self._next_look_ms = self._timers.next_at_ms()
@@ -198,8 +203,8 @@ class Schedule:
         subscription = found.subscription
         if subscription is not None and found.claimed:
             if not lane.workspace_id:
-                lane.failures = subscription.consecutive_failures
-                lane.proven = lane.proven or subscription.answering_since_ms is not None
+                proven = lane.proven or subscription.answering_since_ms is not None
+                lane.stand(failures=subscription.consecutive_failures, proven=proven)
             self._hold(lane, subscription, found.claimed)
         self._consider(lane)
 
@@ -268,10 +273,9 @@ class Schedule:
         """The target answered well; whether that ends a row of failures, or was not known of it yet."""
         recovers = lane.counted or lane.standing is not Standing.PROVEN
         lane.counted = False
-        lane.failures = 0
         lane.not_before_ms = 0
-        if not lane.proven:
-            lane.proven = True
+        if lane.standing is not Standing.PROVEN:
+            lane.stand(failures=0, proven=True)
             self._proven[lane.subscription_id] = None
             if len(self._proven) > PROVEN_LIMIT:
                 self._proven.popitem(last=False)
@@ -288,9 +292,8 @@ class Schedule:
         counts = started_s > lane.failed_at_s
         if counts:
             lane.failed_at_s = now_s
-            lane.failures += 1
+            lane.stand(failures=lane.failures + 1, proven=False)
             lane.not_before_ms = probe_after_ms(policy, lane.failures, self.now())
-            lane.proven = False
             self._proven.pop(lane.subscription_id, None)
             self._let_go(lane)
         self._consider(lane)

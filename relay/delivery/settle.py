@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -131,7 +130,7 @@ def _failure(one: Settled, subscription: Subscription, trusted_ms: int) -> tuple
 
 def bare(one: Settled) -> Settled:
     """What can be recorded whatever was answered: nothing of it is in the hands of the receiver."""
-    return one._replace(attempt=replace(one.attempt, signature="", headers=None, snippet=None))
+    return one._replace(attempt=one.attempt._replace(signature="", headers=None, snippet=None))
 
 
 class Settler:
@@ -175,7 +174,7 @@ class Settler:
         for number, one in enumerate(self._gathered):
             at_ms = one.verdict.retry_at_ms
             if at_ms is not None:
-                self._gathered[number] = one._replace(verdict=replace(one.verdict, retry_at_ms=at_ms - by_ms))
+                self._gathered[number] = one._replace(verdict=one.verdict._replace(retry_at_ms=at_ms - by_ms))
 
     async def run(self) -> None:
         """Commit what gathers, for ever."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from relay.core.model import Claimed, SignedRequest, Subscription
 from relay.core.rotation import still_valid
@@ -39,7 +38,7 @@ class Signer:
         request = SignedRequest(claimed.subscription.target_url, headers, signing.body, self._timeout_s, owner_id)
         # The log keeps one signature, in the documented form, also while a rotated secret signs beside the new one.
         if len(signing.secrets) > 1:
-            signature = wire.signature(replace(signing, secrets=signing.secrets[-1:]))
+            signature = wire.signature(signing._replace(secrets=signing.secrets[-1:]))
         return request, signature
 
     def _valid_secrets(self, subscription: Subscription, now_ms: int) -> tuple[str, ...]:

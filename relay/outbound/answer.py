@@ -7,8 +7,10 @@ only an answer that keeps to RFC 9112 is `exact`, and only after such a one may 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 MAX_HEAD = 320 * 1024
 """Bytes of status lines and headers, interim answers included: a little more than curl takes."""
@@ -17,6 +19,11 @@ MAX_BODY = 64 * 1024
 """Bytes of a body and its framing: room for a snippet in one-byte chunks, none for endless trailers."""
 MAX_LINE = 1024
 """Bytes of a line within a chunked body."""
+MAX_HEADER_VALUE = 256
+"""Characters of a header that is kept."""
+REMEMBERED = 256
+REMEMBERED_BYTES = 1024
+"""So many heads of at most so many bytes are not read anew: a receiver says nearly the same each time."""
 
 _KEPT = {
     name.encode("ascii"): name
@@ -53,14 +60,27 @@ class NotHttp(Exception):
 
 @dataclass(slots=True)
 class Answer:
-    """What was read of an answer, as raw bytes."""
+    """What was read of an answer."""
 
     status: int = 0
     """0 until it is known."""
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
-    """Those worth keeping, lower-case names."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those worth keeping, lower-case names, cleaned text."""
     body: bytes = b""
-    """Its first 4 KB at most."""
+    """Its first 4 KB at most, raw."""
+
+
+class _Head(NamedTuple):
+    """What a head says."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """As in `Answer`."""
+    left: int | None
+    """Bytes of the body; None when it ends with the connection."""
+    chunked: bool
+    exact: bool
+    """Whether another exchange may follow, as far as the head tells."""
 
 
 class _Line(Enum):
@@ -125,6 +145,11 @@ class AnswerReader:
     def _read_head(self, data: bytes) -> bytes:
         """Read heads, up to the final one; what came after that."""
         self._head_bytes += len(data)
+        while not self._head and (whole := _EXACT_HEAD.match(data)) is not None:  # most often it comes in one piece
+            self._take_head(whole[0], exact=True)
+            data = data[whole.end() :]
+            if self.answer.status:
+                return data
         unsearched = 0
         buffer: bytes | bytearray = data
         if self._head:
@@ -140,7 +165,8 @@ class AnswerReader:
             end = _HEAD_END.search(buffer, max(at, unsearched))
             if end is None:
                 break
-            self._take_head(bytes(buffer[at : end.end()]))
+            head = bytes(buffer[at : end.end()])
+            self._take_head(head, exact=_EXACT_HEAD.fullmatch(head) is not None)
             at = end.end()
             if self.answer.status:
                 self._head = bytearray()
@@ -153,53 +179,14 @@ class AnswerReader:
             raise NotHttp("its headers have no end")
         return b""
 
-    def _take_head(self, head: bytes) -> None:
-        """A whole head, from the status line to the blank one."""
-        line = _STATUS_LINE.match(head)
-        if line is None:
-            raise NotHttp("it does not begin with a status line")
-        status = int(line[2])
-        if not _EXACT_HEAD.fullmatch(head):
+    def _take_head(self, head: bytes, *, exact: bool) -> None:
+        """A whole head, from the status line to the blank one; `exact` when it keeps to the rules."""
+        read = _remembered(head, exact) if len(head) <= REMEMBERED_BYTES else _read(head, exact)
+        if not read.exact:
             self.exact = False
-            head = _FOLD.sub(b" ", head)
-        kept: list[tuple[str, bytes]] = []
-        framing: dict[bytes, bytes] = {}
-        for name, value in _HEADERS.findall(head):
-            name, value = name.lower(), value.rstrip()
-            if name in _FRAMING:
-                framing[name] = framing[name] + b"," + value if name in framing else value
-            if name in _KEPT and len(kept) < len(_KEPT):
-                kept.append((_KEPT[name], value))
-        length, coding = framing.get(b"content-length"), framing.get(b"transfer-encoding")
-        self._frame(status, length, None if coding is None else coding.lower())
-        if status < 200 and status != 101:
-            return
-        self.answer.status, self.answer.headers = status, kept
-        connection = framing.get(b"connection", b"").lower()
-        old = line[1] != b"1.1"
-        if b"close" in connection or (old and (coding is not None or b"keep-alive" not in connection)):
-            self.exact = False
-
-    def _frame(self, status: int, length: bytes | None, coding: bytes | None) -> None:
-        """How the body is delimited (RFC 9112, 6.3)."""
-        self._left = 0
-        if status < 200 or status in (204, 304):
-            # It has no body, whatever it says. One that announces a body may be followed by bytes that look like the
-            # next answer. After 101 what follows is no HTTP.
-            if coding is not None or length not in (None, b"0") or status == 101:
-                self.exact = False
-        elif coding is None and length is not None and length.isdigit() and len(length) < 19:
-            self._left = int(length)
-        elif coding == b"chunked" and length is None:
-            self._chunked = True
-        else:
-            # It ends with the connection, or something is said twice or wrongly: good enough for a snippet.
-            self.exact = False
-            codings = _items(coding) - {b"identity"}
-            sizes = [int(match[1]) for item in _items(length) if (match := _LENGTH.fullmatch(item))]
-            self._chunked = (coding or b"").rstrip().endswith(b"chunked")
-            if not self._chunked:
-                self._left = None if codings or not sizes else min(sizes)
+        if read.status >= 200 or read.status == 101:
+            self.answer.status, self.answer.headers = read.status, read.headers
+            self._left, self._chunked = read.left, read.chunked
 
     def _settle_for_status(self) -> bool:
         """The head does not end, but its status line has come: whether that makes an answer."""
@@ -215,6 +202,9 @@ class AnswerReader:
     # --- the body
 
     def _read_body(self, data: bytes) -> None:
+        if len(data) == self._left and len(data) <= MAX_SNIPPET and not self._body_bytes and not self._chunked:
+            self.answer.body, self.complete = data, True
+            return
         self._body_bytes += len(data)
         if self._chunked:
             self._unchunk(data)
@@ -278,6 +268,58 @@ class AnswerReader:
     def _cut(self) -> None:
         """No more of it is wanted, or makes sense."""
         self.complete, self.exact = True, False
+
+
+def clean(raw: bytes) -> str:
+    """Text that every database takes: a receiver must not be able to make its own attempt unstorable."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _read(head: bytes, exact: bool) -> _Head:
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        raise NotHttp("it does not begin with a status line")
+    status = int(line[2])
+    if not exact:
+        head = _FOLD.sub(b" ", head)
+    kept: list[tuple[str, str]] = []
+    framing: dict[bytes, bytes] = {}
+    for name, value in _HEADERS.findall(head):
+        name, value = name.lower(), value.rstrip()
+        if name in _FRAMING:
+            framing[name] = framing[name] + b"," + value if name in framing else value
+        if name in _KEPT and len(kept) < len(_KEPT):
+            kept.append((_KEPT[name], clean(value)[:MAX_HEADER_VALUE]))
+    length, coding = framing.get(b"content-length"), framing.get(b"transfer-encoding")
+    left, chunked, is_framed = _frame(status, length, None if coding is None else coding.lower())
+    connection = framing.get(b"connection", b"").lower()
+    if status >= 200 or status == 101:
+        old = line[1] != b"1.1"
+        ends = b"close" in connection or (old and (coding is not None or b"keep-alive" not in connection))
+    else:
+        ends = False
+    return _Head(status, tuple(kept), left, chunked, exact and is_framed and not ends)
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_read)
+
+
+def _frame(status: int, length: bytes | None, coding: bytes | None) -> tuple[int | None, bool, bool]:
+    """How the body is delimited (RFC 9112, 6.3): its bytes, whether it is chunked, whether there is no doubt."""
+    if status < 200 or status in (204, 304):
+        # It has no body, whatever it says. One that announces a body may be followed by bytes that look like the next
+        # answer. After 101 what follows is no HTTP.
+        return 0, False, coding is None and length in (None, b"0") and status != 101
+    if coding is None and length is not None and length.isdigit() and len(length) < 19:
+        return int(length), False, True
+    if coding == b"chunked" and length is None:
+        return 0, True, True
+    # It ends with the connection, or something is said twice or wrongly: good enough for a snippet.
+    codings = _items(coding) - {b"identity"}
+    sizes = [int(match[1]) for item in _items(length) if (match := _LENGTH.fullmatch(item))]
+    if (coding or b"").rstrip().endswith(b"chunked"):
+        return 0, True, False
+    return None if codings or not sizes else min(sizes), False, False
 
 
 def _items(value: bytes | None) -> set[bytes]:

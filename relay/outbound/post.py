@@ -6,12 +6,14 @@ import asyncio
 import errno
 import ssl
 import time
+from functools import lru_cache
+from operator import itemgetter
 
 from relay import __version__
 from relay.core.conditions import Condition, Conditions
 from relay.core.errors import NotSent, TargetError
 from relay.core.model import ErrorCode, Outcome, SignedRequest
-from relay.outbound.answer import MAX_SNIPPET, Answer
+from relay.outbound.answer import MAX_SNIPPET, Answer, clean
 from relay.outbound.connection import Connection, ExchangeFailed
 from relay.outbound.guard import Guard, strict_address
 from relay.outbound.pool import Key, Pool
@@ -23,7 +25,6 @@ from relay.outbound.tls import ResumingContext, trusting_context
 MAX_ADDRESSES = 4
 """How many addresses of one name are tried in one POST."""
 HANDSHAKE_S = 10.0
-MAX_HEADER_VALUE = 256
 
 _BASE_HEADERS = f"User-Agent: Relay/{__version__}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n".encode("ascii")
 _METHODS = {name: name.encode("ascii") for name in ("POST", "GET", "PUT", "PATCH", "DELETE")}
@@ -176,25 +177,29 @@ class Poster:
 
 
 def _head_of(request: SignedRequest, target: Target) -> bytes:
-    headers = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
+    headers = "\r\n".join([*map(": ".join, request.headers), ""])
     count = len(request.headers)
     if headers.count("\r") != count or headers.count("\n") != count or "\0" in headers:
         raise ValueError("a header has a line break or NUL in it")
-    if not _OURS.isdisjoint([name.lower() for name, _ in request.headers]):
+    if not _may_be_set(tuple(map(itemgetter(0), request.headers))):
         raise ValueError("a header is set that belongs to the sender")
     length = b"Content-Length: %d\r\n" % len(request.body)
     return b"".join((_METHODS[request.method], target.head, _BASE_HEADERS, length, headers.encode("utf-8"), b"\r\n"))
 
 
+@lru_cache(maxsize=256)  # an API's headers have the same names each time
+def _may_be_set(names: tuple[str, ...]) -> bool:
+    return _OURS.isdisjoint(map(str.lower, names))
+
+
 def _outcome(started: float, answer: Answer) -> Outcome:
-    headers = tuple([(name, _clean(value)[:MAX_HEADER_VALUE]) for name, value in answer.headers])
     return Outcome(
         status=answer.status,
         error_code=None,
         latency_ms=_since_ms(started),
-        headers=headers,
-        snippet=_clean(answer.body[:MAX_SNIPPET]),
-        retry_after=dict(headers).get("retry-after"),
+        headers=answer.headers,
+        snippet=clean(answer.body[:MAX_SNIPPET]),
+        retry_after=dict(answer.headers).get("retry-after"),
     )
 
 
@@ -204,8 +209,3 @@ def _failure(started: float, error_code: ErrorCode, detail: str) -> Outcome:
 
 def _since_ms(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
-
-
-def _clean(raw: bytes) -> str:
-    """Text that every database takes: a receiver must not be able to make its own attempt unstorable."""
-    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -6,18 +6,16 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 
 from relay.delivery.faults import Where
+from relay.web.tallies import Tallies
 
 # A second line for each counter, with the time it was made: nobody asks for those.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-
-_DURATIONS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
@@ -25,33 +23,22 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "relay_requests", "HTTP requests answered.", ("api", "operation", "status"), registry=self.registry
+        self._requests = Tallies(
+            ("relay_requests", "HTTP requests answered."),
+            ("relay_request_seconds", "From the headers of a request to its answer."),
+            ("api", "operation", "status"),
         )
-        self._request_seconds = Histogram(
-            "relay_request_seconds",
-            "From the headers of a request to its answer.",
-            ("api", "operation"),
-            buckets=_DURATIONS_S,
-            registry=self.registry,
+        self._attempts = Tallies(
+            ("relay_delivery_attempts", "Attempts by outcome: success, retry or dead."),
+            ("relay_delivery_seconds", "How long a receiver took to answer."),
+            ("api", "outcome"),
         )
+        for tallies in (self._requests, self._attempts):
+            self.registry.register(tallies)
         self._events = Counter(
             "relay_events_published",
             "Events published by this process, by the API or producer that did.",
             ("by",),
-            registry=self.registry,
-        )
-        self._deliveries = Counter(
-            "relay_delivery_attempts",
-            "Attempts by outcome: success, retry or dead.",
-            ("api", "outcome"),
-            registry=self.registry,
-        )
-        self._delivery_seconds = Histogram(
-            "relay_delivery_seconds",
-            "How long a receiver took to answer.",
-            ("api",),
-            buckets=_DURATIONS_S,
             registry=self.registry,
         )
         self._died = Counter(
@@ -70,20 +57,12 @@ class Metrics:
         )
         for where in Where:  # at 0 from the start: an alarm on the increase must see the first
             self._faults.labels(where.value)
-        self._request_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._delivery_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._event_children: dict[str, Counter] = {}
         ProcessCollector(registry=self.registry)
 
     def answered(self, api: str, operation: str, status: int, seconds: float) -> None:
         """An HTTP request got its answer. `operation` is an operation id, never a path: paths have no bound."""
-        key = (api, operation, status)
-        children = self._request_children.get(key)
-        if children is None:
-            children = self._requests.labels(api, operation, str(status)), self._request_seconds.labels(api, operation)
-            self._request_children[key] = children
-        children[0].inc()
-        children[1].observe(seconds)
+        self._requests.add((api, operation, status), seconds)
 
     def published(self, by: str, events: int) -> None:
         """So many events are committed; `by` is an API or a producer."""
@@ -103,14 +82,7 @@ class Metrics:
 
     def attempted(self, api: str, outcome: str, latency_ms: int | None) -> None:
         """A delivery was tried; `outcome` is success, retry or dead."""
-        key = (api, outcome)
-        children = self._delivery_children.get(key)
-        if children is None:
-            children = self._deliveries.labels(api, outcome), self._delivery_seconds.labels(api)
-            self._delivery_children[key] = children
-        children[0].inc()
-        if latency_ms is not None:
-            children[1].observe(latency_ms / 1000)
+        self._attempts.add((api, outcome), None if latency_ms is None else latency_ms / 1000)
 
     def under_way(self, count: int) -> None:
         """So many requests to receivers are on the wire now."""

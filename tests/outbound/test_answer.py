@@ -132,7 +132,7 @@ def test_what_is_no_http_is_noticed_with_its_first_line(text: bytes) -> None:
 
 def test_what_is_kept_of_an_odd_head() -> None:
     reader = read(b"HTTP/1.1 429 Wait\nRetry-After:\n  120\nServer : odd \ncontent-length: 14\n\nQueue is full.")
-    assert reader.answer.headers == [("retry-after", b"120"), ("server", b"odd"), ("content-length", b"14")]
+    assert reader.answer.headers == (("retry-after", "120"), ("server", "odd"), ("content-length", "14"))
     assert reader.answer.body == b"Queue is full."
 
 

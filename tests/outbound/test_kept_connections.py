@@ -96,8 +96,11 @@ def threaded_trap(after_s: float, extra: bytes) -> Iterator[tuple[str, list[int]
                 threading.Thread(target=serve, args=(listener.accept()[0], number), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/", requests
+        listener.shutdown(socket.SHUT_RDWR)  # to close it does not end an `accept` that waits
+        accepting.join()
 
 
 @pytest.mark.parametrize("extra", [GONE, b"x", b""])
