@@ -32,19 +32,31 @@ class UlidClock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._at_ms = -1
-        self._time = ""
-        self._random = 0
+        self._begin = ""
+        """The time, and the first half of the random part: the same for all of a millisecond."""
+        self._low = 0
+        """The second half, which goes up."""
 
     def next(self, now_ms: int) -> str:
         now_ms = _time_of_ulid(now_ms)
         with self._lock:
             if now_ms > self._at_ms:
                 self._at_ms = now_ms
-                self._time = _base32(now_ms, 5)
-                self._random = random.getrandbits(79)
+                self._renew()
             else:
-                self._random += random.getrandbits(32) + 1
-            return self._time + _base32(self._random, 8)
+                self._low += random.getrandbits(24) + 1
+                if self._low >> 40:  # a million of one millisecond: what follows is as if made a little later
+                    self._at_ms += 1
+                    self._renew()
+            low = self._low
+            pairs = _PAIRS
+            return (
+                f"{self._begin}{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+            )
+
+    def _renew(self) -> None:
+        self._begin = _base32(self._at_ms << 40 | random.getrandbits(40), 9)
+        self._low = random.getrandbits(39)
 
 
 ulid = UlidClock().next

@@ -23,7 +23,8 @@ MAX_DEPTH = 100
 _BROKEN = "the body could not be read: its encoding or its chunks are broken"
 _CODINGS = {"gzip", "x-gzip", "deflate"}
 _BLANKS = " \t\n\r"
-_SPACE = re.compile(r"[ \t\n\r]*")
+_MEMBER = re.compile(r'[ \t\n\r]*+[{,][ \t\n\r]*+"((?:[^"\\]|\\.)*+)"[ \t\n\r]*+:[ \t\n\r]*+')
+"""From the brace or the comma before a member to its value."""
 _VALUE = json.JSONDecoder()
 
 
@@ -184,21 +185,16 @@ def member_text(text: str, members: dict[str, Any], key: str) -> str:
     if key not in members:
         raise KeyError(key)
     is_last = next(reversed(members)) == key
-    at = _skip(text, 0)
-    while True:
-        name, at = _VALUE.raw_decode(text, _skip(text, at + 1))  # after the brace or the comma
-        start = _skip(text, _skip(text, at) + 1)
+    at = 0
+    while (member := _MEMBER.match(text, at)) is not None:
+        name = member[1] if "\\" not in member[1] else json.loads(f'"{member[1]}"')
+        start = member.end()
         if name == key and is_last:
             return text[start:].rstrip(_BLANKS)[:-1].rstrip(_BLANKS)  # no need to look for the end
         at = _VALUE.raw_decode(text, start)[1]
         if name == key:
             return text[start:at]
-        at = _skip(text, at)
-
-
-def _skip(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
+    raise KeyError(key)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -65,13 +65,12 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        request = self._current_request
-        if request is None or request.content.is_eof():  # else it is a part of a body
-            if self._request_count != self._head_of or not self._head:
-                self._head, self._head_of = data, self._request_count
+        request, before = self._current_request, self._request_count
+        if request is None or request._payload.is_eof():  # noqa: SLF001 - else it is a part of a body
+            if before != self._head_of or not self._head:
+                self._head, self._head_of = data, before
             elif len(self._head) < HEAD_BYTES:
                 self._head += data
-        before = self._request_count
         super().data_received(data)
         if self._request_count != before and self._messages and type(self._messages[-1][0]) is _ErrInfo:
             self._refused = True
