@@ -7,6 +7,7 @@ connection, no other workspace comes to feel it.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from relay.outbound.connection import Connection
 
@@ -15,6 +16,8 @@ Key = tuple[str, str, str, int]
 
 IDLE_S = 15.0
 """Shorter than what common servers keep an idle connection open, so that few are found dead."""
+JUST_NOW_S = 0.002
+"""What has been idle for less has not had the time to do anything that is not as well done a moment later."""
 MAX_IDLE = 1024
 MAX_IDLE_PER_KEY = 256
 """As many as the quick slots, by default: a platform's host is the target of many subscriptions."""
@@ -35,12 +38,15 @@ class Pool:
 
     def take(self, key: Key) -> Connection | None:
         """An idle connection to this place that nothing has happened to, or None."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()  # the loop's own time can be that of the beginning of its turn
         while idle := self._by_key.get(key):
             connection = idle[-1]
             self.discard(connection)
-            if connection.idle_since + self._idle_s > now_s and connection.good_until > now_s and connection.is_quiet:
-                return connection
+            idle_s = now_s - connection.idle_since
+            if idle_s < self._idle_s and connection.good_until > now_s and connection.reusable:
+                # To ask the system lets the other threads go first, so it is not asked at every turn of a busy one.
+                if idle_s < JUST_NOW_S or connection.is_quiet:
+                    return connection
             connection.abort()
         return None
 
@@ -53,7 +59,7 @@ class Pool:
                 del self._by_key[key]
             return
         loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.idle_since = time.monotonic()
         idle.append(connection)
         self._oldest_first[connection] = key
         if len(self._oldest_first) > MAX_IDLE:

@@ -45,8 +45,8 @@ LIST_READERS = 2
 """For lists: they may take long, and have others wait only for lists."""
 REFUSED_S = 5.0
 """How long a refused write is taken for the state of the disk. A write that succeeds proves little: a small one may."""
-LOOK_S = 0.01
-"""How old a look at the place of the file may be for a commit: when there are many, each would cost a percent."""
+LOOK_S = 0.05
+"""How old a look at the place of the file may be for a commit: each look has the event loop wait for this thread."""
 PROBE_S = 1.0
 """How long what a probe found is told again, so that whoever asks often costs nothing."""
 CHECK_LIMIT_S = 2.0
