@@ -64,7 +64,7 @@ class Publisher:
         return Work(partial(self._publish, event))
 
     def _publish(self, event: Event) -> Steps[Published]:
-        version = yield from subscriptions.version(event.workspace_id)
+        version = yield from events.add(event)
         receiving = self._receiving.get(event.workspace_id)
         if receiving is None or receiving.version != version:
             receiving = _Receiving(version, (yield from subscriptions.receiving(event.workspace_id)))
@@ -92,7 +92,7 @@ class Publisher:
                 if event.type not in wire.personal_types:
                     shared[wire.api] = number
             made.append(new_delivery(event, subscription, number, texts[number], event.created_at_ms))
-        yield from events.add(event, texts)
+        yield from events.add_bodies(event.id, texts)
         yield from deliveries.add(made)
         return Published(event, tuple(made))
 

@@ -43,10 +43,10 @@ class Pool:
             connection = idle[-1]
             self.discard(connection)
             idle_s = now_s - connection.idle_since
-            if idle_s < self._idle_s and connection.good_until > now_s and connection.reusable:
-                # To ask the system lets the other threads go first, so it is not asked at every turn of a busy one.
-                if idle_s < JUST_NOW_S or connection.is_quiet:
-                    return connection
+            is_fresh = idle_s < self._idle_s and connection.good_until > now_s and connection.reusable
+            # To ask the system lets the other threads go first, so it is not asked at every turn of a busy one.
+            if is_fresh and (idle_s < JUST_NOW_S or connection.is_quiet):
+                return connection
             connection.abort()
         return None
 

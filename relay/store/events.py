@@ -27,9 +27,9 @@ def from_row(row: Row) -> Event:
 
 
 @work
-def add(event: Event, bodies: list[str]) -> Steps[None]:
-    """Store an event with the distinct bodies that its subscriptions get, numbered from 0."""
-    yield Statement(
+def add(event: Event) -> Steps[int]:
+    """Store an event. Returns the version of its workspace's subscriptions (`subscriptions.version`)."""
+    rows = yield Statement(
         "event_add",
         {
             "workspace_id": event.workspace_id,
@@ -41,8 +41,15 @@ def add(event: Event, bodies: list[str]) -> Steps[None]:
             "created_at": event.created_at_ms,
         },
     )
+    version: int | None = rows[0]["subscriptions_version"]
+    return version or 0  # when the workspace is gone: the commit is going to fail
+
+
+@work
+def add_bodies(event_id: str, bodies: list[str]) -> Steps[None]:
+    """Store the distinct bodies that an event's subscriptions get, numbered from 0."""
     for number, body in enumerate(bodies):
-        yield Statement("body_add", {"event_id": event.id, "number": number, "body": body})
+        yield Statement("body_add", {"event_id": event_id, "number": number, "body": body})
 
 
 @work

@@ -26,7 +26,8 @@ def claimed(delivery_id: str, event_id: str = "evt_1", body: str | None = None) 
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     async with open_sqlite(tmp_path / "relay.db", serve=True) as database:
         workspace, _ = await database.write(workspaces.ensure("default", NOW_MS))
-        await database.write(events.add(Event("evt_1", workspace.id, "order.created", "{}", NOW_MS), [LARGE]))
+        await database.write(events.add(Event("evt_1", workspace.id, "order.created", "{}", NOW_MS)))
+        await database.write(events.add_bodies("evt_1", [LARGE]))
         yield database
 
 

@@ -1,6 +1,8 @@
 -- name: event_add
 INSERT INTO events (workspace_id, id, type, payload, idempotency_key, source_ip, created_at)
-VALUES (:workspace_id, :id, :type, :payload, :idempotency_key, :source_ip, :created_at);
+VALUES (:workspace_id, :id, :type, :payload, :idempotency_key, :source_ip, :created_at)
+-- Whoever stores an event asks for this next, and every statement has the event loop wait for the writer's thread.
+RETURNING (SELECT subscriptions_version FROM workspaces WHERE workspaces.id = :workspace_id) AS subscriptions_version;
 
 -- name: event_get
 SELECT * FROM events WHERE workspace_id = :workspace_id AND id = :id;

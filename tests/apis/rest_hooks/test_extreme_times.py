@@ -50,7 +50,7 @@ async def stored(relay: Relay, payload: str, event_type: str = "review.created",
     assert owner is not None
     now_ms = wall_clock() if at_ms is None else at_ms
     event = Event(ids.ulid(wall_clock()), owner.id, event_type, payload, now_ms)
-    await relay.server.database.write(events.add(event, []))
+    await relay.server.database.write(events.add(event))
 
 
 async def test_a_stored_time_that_cannot_be_shown_breaks_no_list(relay: Relay) -> None:
