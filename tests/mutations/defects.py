@@ -295,11 +295,10 @@ DEFECTS = (
             Change(
                 "relay/outbound/answer.py",
                 """\
-            self.exact = False
-            head = _FOLD.sub(b" ", head)
+        head = _FOLD.sub(b" ", head)
 """,
                 """\
-            raise NotHttp("it is not to the letter")
+        raise NotHttp("it is not to the letter")
 """,
             ),
         ),
